@@ -1,0 +1,65 @@
+"""Scores posts for incitement and threats, explains every score, maps scores to the enforcement of a written policy."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsclassify.batch import score_jsonl as score_jsonl
+    from tsclassify.classifier import Classifier as Classifier
+    from tsclassify.classifier import load as load
+    from tsclassify.decision import Decision as Decision
+    from tsclassify.enforcement import Ledger as Ledger
+    from tsclassify.enforcement import PlatformReview as PlatformReview
+    from tsclassify.enforcement import review_platform as review_platform
+    from tsclassify.enforcement import statement_of_reasons as statement_of_reasons
+    from tsclassify.evaluate import Report as Report
+    from tsclassify.evaluate import evaluate as evaluate
+    from tsclassify.policy import Policy as Policy
+    from tsclassify.records import Explanation as Explanation
+    from tsclassify.records import Piece as Piece
+    from tsclassify.scores import Scores as Scores
+
+_HOMES = {
+    "BundleError": "tsclassify.errors",
+    "Classifier": "tsclassify.classifier",
+    "DataError": "tsclassify.errors",
+    "Decision": "tsclassify.decision",
+    "Explanation": "tsclassify.records",
+    "GateError": "tsclassify.errors",
+    "InputError": "tsclassify.errors",
+    "Ledger": "tsclassify.enforcement",
+    "LedgerError": "tsclassify.errors",
+    "Piece": "tsclassify.records",
+    "PlatformReview": "tsclassify.enforcement",
+    "Policy": "tsclassify.policy",
+    "PolicyError": "tsclassify.errors",
+    "Report": "tsclassify.evaluate",
+    "Scores": "tsclassify.scores",
+    "TsclassifyError": "tsclassify.errors",
+    "evaluate": "tsclassify.evaluate",
+    "load": "tsclassify.classifier",
+    "review_platform": "tsclassify.enforcement",
+    "score_jsonl": "tsclassify.batch",
+    "statement_of_reasons": "tsclassify.enforcement",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home on first use, so that ``import tsclassify`` stays light."""
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module 'tsclassify' has no attribute {name!r}") from None
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

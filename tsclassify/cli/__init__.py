@@ -1,0 +1,86 @@
+"""The command line: one module per command, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from tsclassify import __version__
+from tsclassify.errors import GateError, TsclassifyError
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "compare": ("tsclassify.cli.compare", "What changes between two bundles, on which rows."),
+    "data": ("tsclassify.cli.data", "List, fetch or verify the public data files."),
+    "demo": ("tsclassify.cli.demo", "Decide the shipped example posts and print why."),
+    "evaluate": ("tsclassify.cli.evaluate", "Measure a model on labelled data; write the report."),
+    "explain": ("tsclassify.cli.explain", "Show which words make up a score."),
+    "ledger": ("tsclassify.cli.ledger", "Record, verify, export or import a ledger."),
+    "model": ("tsclassify.cli.model", "Show what a bundle states about itself."),
+    "policy": ("tsclassify.cli.policy", "Check, test, compare or show policies."),
+    "review": ("tsclassify.cli.review", "Review a hosted platform from a ledger."),
+    "score": ("tsclassify.cli.score", "Score posts in a file; decide them by a policy."),
+    "simulate": ("tsclassify.cli.simulate", "Write a simulated event log for testing reviews."),
+    "train": ("tsclassify.cli.train", "Train a bundle from the annotated data."),
+}
+
+EXIT_ERROR = 1
+EXIT_GATE = 3
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module only when the command runs; ``--help`` imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tsclassify")
+def cli() -> None:
+    """Score posts for incitement and threats, explain the scores, decide by a written policy.
+
+    Example: tsclassify score posts.jsonl -o scored.jsonl --policy hosting-provider
+
+    Exit status: 0 done, 1 an error in one sentence, 2 wrong usage, 3 a gate, a test or some lines failed.
+    """
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; every error on purpose becomes one sentence on stderr and an exit status."""
+    try:
+        result = cli.main(args=argv, prog_name="tsclassify", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("tsclassify: stopped", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except GateError as error:
+        click.echo(f"tsclassify: {error}", err=True)
+        return EXIT_GATE
+    except TsclassifyError as error:
+        click.echo(f"tsclassify: {error}", err=True)
+        return EXIT_ERROR
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_ERROR
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
