@@ -1,0 +1,84 @@
+"""What training hands over, and what a bundle holds: arrays and figures of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsclassify.records import OperatingPoint, SignalBand
+
+if TYPE_CHECKING:
+    from tsclassify.features.spec import FeatureSpec
+
+__all__ = ["LANES", "SIGNAL_LANES", "TrainedModel"]
+
+LANES = 8
+"""int8 lanes of one bucket: seven categories in ``CATEGORIES`` order, then the language head."""
+
+SIGNAL_LANES = 16
+"""int8 lanes of one bucket of the signal table: 14 signals in ``SIGNALS`` order, two unused."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedModel:
+    """A trained linear model: everything that scoring, explaining and judging it needs.
+
+    Attributes
+    ----------
+    name
+        Bundle name, for example ``en-v1``.
+    spec
+        How text becomes features.
+    lexicon
+        Normalized word to word-class name.
+    weights
+        int8, shape (buckets, 8): category lanes, then the language lane.
+    weight_scales, bias
+        float64, shape (8,): logit = bias + weight_scale * sum of (value * weight).
+    signal_weights, signal_scales, signal_bias
+        int8 (buckets, 16); float64 (16,); float64 (16,).
+    calibration, signal_calibration, language_calibration
+        Arrays that ``tsclassify.model.calibration.calibrate`` takes, by name.
+    priors
+        Category or signal to the share of positives at which scores are calibrated.
+    operating_points
+        Category to its table, by rising threshold.
+    signal_bands
+        Signal to its band.
+    language_band
+        Below ``no_below`` the text reads as another language, from ``yes_from`` as English.
+    figures
+        What was measured in training, JSON-able; for example ``figures["dev"]["incitement"]["ap"]``.
+    sources
+        One mapping per data file used: name, repository, commit, path, sha256, licence, use, n_rows.
+    seed, config_sha256
+        Seed of all random choices; hash of the configuration file.
+    languages
+        Language codes that the model was tested on.
+    """
+
+    name: str
+    spec: FeatureSpec
+    lexicon: Mapping[str, str]
+    weights: NDArray[np.int8]
+    weight_scales: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    signal_weights: NDArray[np.int8]
+    signal_scales: NDArray[np.float64]
+    signal_bias: NDArray[np.float64]
+    calibration: Mapping[str, NDArray[np.float64]]
+    signal_calibration: Mapping[str, NDArray[np.float64]]
+    language_calibration: Mapping[str, NDArray[np.float64]]
+    priors: Mapping[str, float]
+    operating_points: Mapping[str, tuple[OperatingPoint, ...]]
+    signal_bands: Mapping[str, SignalBand]
+    language_band: SignalBand
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    sources: tuple[Mapping[str, Any], ...] = ()
+    seed: int = 0
+    config_sha256: str = ""
+    languages: tuple[str, ...] = ("en",)
