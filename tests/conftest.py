@@ -43,7 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests on public data did not run, and why."""
     skipped = [
-        report for report in terminalreporter.stats.get("skipped", []) if _NO_PUBLIC_DATA in str(report.longrepr)
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if _NO_PUBLIC_DATA in str(report.longrepr)
     ]
     if skipped:
         terminalreporter.write_line(f"tests on public data not run: {len(skipped)} ({_NO_PUBLIC_DATA})")
