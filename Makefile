@@ -1,0 +1,42 @@
+# Few targets. Each installs what it needs into .venv, so a fresh clone needs only Python 3.11, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-slow check train bench fuzz soak clean
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)  ## decide the shipped example posts and print why
+	$(BIN)/tsclassify demo
+
+test: $(STAMP)  ## all tests that finish in minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(STAMP)  ## the long ones: kill tests, simulations, longer property runs
+	$(BIN)/python -m pytest -m slow
+
+check: $(STAMP)  ## style, types and import direction
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+train: $(STAMP)  ## reproduce the shipped bundle, bit for bit
+	$(BIN)/tsclassify train --out models/en-v1
+
+bench: $(STAMP)  ## the speed and quality comparison; peers go into .bench-venv
+	$(BIN)/python benchmarks/run.py
+
+fuzz: $(STAMP)  ## the fuzz targets, a longer run
+	$(BIN)/python -m tests.fuzz
+
+soak: $(STAMP)  ## 20M posts with memory sampled, and an hour of concurrent use
+	$(BIN)/python benchmarks/soak.py
+
+clean:
+	rm -rf $(VENV) .bench-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
