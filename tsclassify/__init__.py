@@ -1,4 +1,4 @@
-"""Scores posts for incitement and threats, explains every score, maps scores to the enforcement of a written policy."""
+"""Scores posts for incitement and threats, explains every score, decides by a written policy."""
 
 from __future__ import annotations
 

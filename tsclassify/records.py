@@ -1,4 +1,4 @@
-"""Frozen records that cross rooms: truth values, operating points, what a model states about itself, explanations."""
+"""Frozen records that cross rooms: truth values, operating points, model statements, explanations."""
 
 from __future__ import annotations
 
@@ -195,7 +195,8 @@ class Explanation:
             title = f"{sum(per_character[start:end]):+.3f}"
             spans.append(f'<span style="{style}" title="{title}">{html.escape(self.text[start:end])}</span>')
             start = end
-        head = f"{html.escape(self.category)}: score {self.score:.3f}, logit {self.logit:+.3f} = bias {self.bias:+.3f} + pieces"
+        sums = f"logit {self.logit:+.3f} = bias {self.bias:+.3f} + pieces"
+        head = f"{html.escape(self.category)}: score {self.score:.3f}, {sums}"
         return (
             f'<div><div style="font:12px sans-serif;opacity:.75">{head}</div>'
             f'<div style="white-space:pre-wrap;unicode-bidi:isolate">{"".join(spans)}</div></div>'

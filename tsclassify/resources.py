@@ -30,6 +30,4 @@ def shipped(kind: str, *parts: str) -> Path:
         path = root.joinpath(*parts)
         if path.exists():
             return path
-    raise BundleError(
-        f"{kind}: shipped file must be present, got no {'/'.join(parts)}", hint="reinstall tsclassify"
-    )
+    raise BundleError(f"{kind}: shipped file must be present, got no {'/'.join(parts)}", hint="reinstall tsclassify")

@@ -142,8 +142,7 @@ def _manifest(model: TrainedModel, files: Mapping[str, bytes]) -> bytes:
         "features": model.spec.to_dict(),
         "priors": dict(model.priors),
         "operating_points": {
-            category: [_as_dict(point) for point in points]
-            for category, points in model.operating_points.items()
+            category: [_as_dict(point) for point in points] for category, points in model.operating_points.items()
         },
         "signal_bands": {name: [band.no_below, band.yes_from] for name, band in model.signal_bands.items()},
         "language_band": [model.language_band.no_below, model.language_band.yes_from],
@@ -151,10 +150,7 @@ def _manifest(model: TrainedModel, files: Mapping[str, bytes]) -> bytes:
         "config_sha256": model.config_sha256,
         "sources": [dict(source) for source in model.sources],
         "figures": model.figures,
-        "files": {
-            name: {"bytes": len(content), "sha256": _sha256(content)}
-            for name, content in sorted(files.items())
-        },
+        "files": {name: {"bytes": len(content), "sha256": _sha256(content)} for name, content in sorted(files.items())},
     }
     return (json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
@@ -181,9 +177,7 @@ def read_bundle(folder: str | os.PathLike[str]) -> tuple[TrainedModel, str]:
         raise BundleError(f"{path.name or path}: bundle must be a folder, got no such folder")
     raw = _read_file(path, _MANIFEST, _MAX_MANIFEST_BYTES)
     manifest = _parse_manifest(path.name, raw)
-    contents = {
-        name: _checked_file(path, name, stated) for name, stated in _files(path.name, manifest).items()
-    }
+    contents = {name: _checked_file(path, name, stated) for name, stated in _files(path.name, manifest).items()}
     digests = {_MANIFEST: _sha256(raw), **{name: _sha256(content) for name, content in contents.items()}}
     if _read_file(path, _SUMS, _MAX_MANIFEST_BYTES) != _sums(digests):
         raise BundleError(
@@ -219,14 +213,10 @@ def _parse_manifest(bundle: str, raw: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{bundle}/{_MANIFEST}: file must be whole JSON, got something else") from error
     if not isinstance(manifest, dict):
-        raise BundleError(
-            f"{bundle}/{_MANIFEST}: file must hold a JSON object, got {type(manifest).__name__}"
-        )
+        raise BundleError(f"{bundle}/{_MANIFEST}: file must hold a JSON object, got {type(manifest).__name__}")
     version = manifest.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise BundleError(
-            f"{bundle}/{_MANIFEST}: schema_version must be a whole number from 1, got {version!r}"
-        )
+        raise BundleError(f"{bundle}/{_MANIFEST}: schema_version must be a whole number from 1, got {version!r}")
     if version > BUNDLE_SCHEMA:
         raise BundleError(
             f"{bundle}/{_MANIFEST}: schema_version must be at most {BUNDLE_SCHEMA}, got {version}",
@@ -238,14 +228,10 @@ def _parse_manifest(bundle: str, raw: bytes) -> dict[str, Any]:
 def _files(bundle: str, manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     files = manifest.get("files")
     if not isinstance(files, dict) or not all(isinstance(stated, dict) for stated in files.values()):
-        raise BundleError(
-            f"{bundle}/{_MANIFEST}: files must map names to size and sha256, got something else"
-        )
+        raise BundleError(f"{bundle}/{_MANIFEST}: files must map names to size and sha256, got something else")
     for name in files:
         if name != os.path.basename(name) or name in {"", ".", "..", _MANIFEST} or "\\" in name:
-            raise BundleError(
-                f"{bundle}/{_MANIFEST}: file names must lie in the bundle's folder, got {name!r}"
-            )
+            raise BundleError(f"{bundle}/{_MANIFEST}: file names must lie in the bundle's folder, got {name!r}")
     missing = sorted(set(_REQUIRED) - set(files))
     if missing:
         raise BundleError(f"{bundle}/{_MANIFEST}: files must include {', '.join(missing)}, got no entry")
@@ -278,9 +264,7 @@ def _unpack_arrays(bundle: str, content: bytes) -> dict[str, NDArray[Any]]:
     for name, (dtype, lanes) in _ARRAYS.items():
         values = arrays.get(name)
         if values is None or values.dtype != dtype or values.shape[-1:] != (lanes,):
-            raise BundleError(
-                f"{where}: {name} must be {np.dtype(dtype).name} with {lanes} lanes, got something else"
-            )
+            raise BundleError(f"{where}: {name} must be {np.dtype(dtype).name} with {lanes} lanes, got something else")
     for name, values in arrays.items():
         if values.dtype.kind == "f" and not bool(np.isfinite(values).all()):
             raise BundleError(f"{where}: {name} must be finite, got NaN or infinity")
@@ -300,9 +284,7 @@ def _build(bundle: str, manifest: Mapping[str, Any], contents: Mapping[str, byte
     rows = contents["lexicon.tsv"].decode().splitlines()[1:]
     lexicon = dict(row.split("\t") for row in rows)
     groups = {
-        group: {
-            name.split(".", 1)[1]: values for name, values in arrays.items() if name.startswith(f"{group}.")
-        }
+        group: {name.split(".", 1)[1]: values for name, values in arrays.items() if name.startswith(f"{group}.")}
         for group in _CALIBRATIONS
     }
     points = {
