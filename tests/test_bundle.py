@@ -1,0 +1,188 @@
+"""A bundle that is not exactly what was written is refused in one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tsclassify as ts
+from tsclassify.model.bundle import read_bundle, write_bundle
+from tsclassify.resources import shipped
+
+FILES = ("CARD.md", "SHA256SUMS", "lexicon.tsv", "manifest.json", "top_features.tsv", "weights.npz")
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(shipped("models", "en-v1"), tmp_path / "copy"))
+
+
+def reseal(folder: Path, change: Callable[[dict], None]) -> None:
+    """Change the manifest and make all hashes true again, as a careful forger would."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for name in manifest["files"]:
+        content = (folder / name).read_bytes() if (folder / name).is_file() else b""
+        manifest["files"][name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    change(manifest)
+    raw = json.dumps(manifest).encode()
+    (folder / "manifest.json").write_bytes(raw)
+    names = sorted([*manifest["files"], "manifest.json"])
+    sums = [
+        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
+        for name in names
+        if (folder / name).is_file()
+    ]
+    (folder / "SHA256SUMS").write_text("".join(sums))
+
+
+def refused(folder: Path, message: str) -> None:
+    with pytest.raises(ts.BundleError, match=message) as caught:
+        read_bundle(folder)
+    assert "\n" not in caught.value.message
+    assert not caught.value.message.endswith(".")
+
+
+def test_write_then_read_then_write_gives_the_same_bytes(bundle: Path, tmp_path: Path) -> None:
+    model, sha256 = read_bundle(bundle)
+    texts = {name: (bundle / name).read_text(encoding="utf-8") for name in ("top_features.tsv", "CARD.md")}
+    again = write_bundle(model, tmp_path / "again", texts=texts)
+    assert again == sha256
+    for name in FILES:
+        assert (tmp_path / "again" / name).read_bytes() == (bundle / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("where", [0.0, 0.37, 0.999])
+def test_one_flipped_bit_is_refused(bundle: Path, name: str, where: float) -> None:
+    content = bytearray((bundle / name).read_bytes())
+    content[int(len(content) * where)] ^= 1
+    (bundle / name).write_bytes(bytes(content))
+    refused(bundle, name if name != "manifest.json" else "manifest|SHA256SUMS|must")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(bundle: Path, name: str) -> None:
+    (bundle / name).unlink()
+    refused(bundle, f"{name}: file must be present")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_half_a_file_is_refused(bundle: Path, name: str) -> None:
+    content = (bundle / name).read_bytes()
+    (bundle / name).write_bytes(content[: len(content) // 2])
+    refused(bundle, r"must be")
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(bundle: Path) -> None:
+    reseal(bundle, lambda manifest: manifest.update(schema_version=2))
+    with pytest.raises(ts.BundleError, match="schema_version must be at most 1, got 2") as caught:
+        read_bundle(bundle)
+    assert "upgrade tsclassify" in caught.value.hint
+
+
+@pytest.mark.parametrize("version", [0, -1, "1", None, True, 1.0])
+def test_a_schema_version_that_is_no_whole_number_is_refused(bundle: Path, version: object) -> None:
+    reseal(bundle, lambda manifest: manifest.update(schema_version=version))
+    refused(bundle, "schema_version must be a whole number from 1")
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "a/b", "..", "a\\b"])
+def test_a_path_out_of_the_folder_is_refused(bundle: Path, name: str) -> None:
+    reseal(bundle, lambda manifest: manifest["files"].update({name: {"bytes": 1, "sha256": "0"}}))
+    refused(bundle, "file names must lie in the bundle's folder")
+
+
+def test_a_symbolic_link_is_refused(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "CARD.md").rename(tmp_path / "elsewhere.md")
+    (bundle / "CARD.md").symlink_to(tmp_path / "elsewhere.md")
+    refused(bundle, r"CARD\.md: file must be present, got no plain file")
+
+
+@pytest.mark.parametrize("field", ["categories", "signals", "features", "priors", "operating_points", "signal_bands"])
+def test_a_missing_field_is_refused(bundle: Path, field: str) -> None:
+    reseal(bundle, lambda manifest: manifest.pop(field))
+    refused(bundle, "manifest")
+
+
+def rewrite_arrays(folder: Path, change: Callable[[dict[str, np.ndarray]], None], *, compress: bool = False) -> None:
+    with np.load(folder / "weights.npz", allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    change(arrays)
+    buffer = io.BytesIO()
+    (np.savez_compressed if compress else np.savez)(buffer, **arrays)
+    (folder / "weights.npz").write_bytes(buffer.getvalue())
+    reseal(folder, lambda manifest: None)
+
+
+def test_a_pickled_array_is_never_loaded(bundle: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (bundle / "owned",))
+
+    rewrite_arrays(bundle, lambda arrays: arrays.update(bias=np.array([Trap()], dtype=object)))
+    refused(bundle, r"weights\.npz: file must be a whole npz of plain arrays")
+    assert not (bundle / "owned").exists()
+
+
+def test_compressed_arrays_are_refused_so_that_no_archive_can_expand(bundle: Path) -> None:
+    rewrite_arrays(bundle, lambda arrays: None, compress=True)
+    refused(bundle, "arrays must be stored uncompressed")
+
+
+def test_a_wrong_shape_is_refused(bundle: Path) -> None:
+    rewrite_arrays(bundle, lambda arrays: arrays.update(weights=arrays["weights"][:-1]))
+    refused(bundle, "weights must have")
+
+
+def test_a_weight_that_is_not_finite_is_refused(bundle: Path) -> None:
+    def spoil(arrays: dict[str, np.ndarray]) -> None:
+        arrays["bias"] = arrays["bias"] * np.nan
+
+    rewrite_arrays(bundle, spoil)
+    refused(bundle, "bias must be finite, got NaN or infinity")
+
+
+def test_an_archive_that_is_no_npz_is_refused(bundle: Path) -> None:
+    with zipfile.ZipFile(bundle / "weights.npz", "w") as archive:
+        archive.writestr("weights.npy", "no array")
+    reseal(bundle, lambda manifest: None)
+    refused(bundle, "must be a whole npz of plain arrays")
+
+
+def test_a_folder_that_is_no_bundle_is_not_overwritten(bundle: Path, tmp_path: Path) -> None:
+    model, _ = read_bundle(bundle)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(ts.BundleError, match="folder must be a bundle or not exist"):
+        write_bundle(model, tmp_path / "mine", texts={"top_features.tsv": "", "CARD.md": ""})
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_a_bundle_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ts.BundleError, match="bundle must be a folder, got no folder"):
+        ts.load(tmp_path / "nowhere")
+    with pytest.raises(ts.BundleError, match="shipped file must be present, got no en-v9"):
+        ts.load("en-v9")
+
+
+def test_the_shipped_model_was_trained_on_sources_that_allow_it() -> None:
+    model, _ = read_bundle(shipped("models", "en-v1"))
+    assert model.sources
+    assert {source["use"] for source in model.sources} == {"train"}
+    assert all(source["licence"] for source in model.sources)
+
+
+def test_the_shipped_bundle_states_dev_figures_and_stays_small() -> None:
+    folder = shipped("models", "en-v1")
+    model, _ = read_bundle(folder)
+    for category in model.operating_points:
+        assert 0.0 < model.figures["dev"][category]["ap"] < 1.0
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 12_000_000

@@ -1,0 +1,369 @@
+"""The facade: a bundle, loaded, that scores, explains and decides."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsclassify.decision import Decision
+from tsclassify.errors import BundleError, InputError
+from tsclassify.features import Scorer
+from tsclassify.model.bundle import model_info, read_bundle
+from tsclassify.model.calibration import calibrate
+from tsclassify.model.explain import explain_logit
+from tsclassify.model.trained import TrainedModel
+from tsclassify.policy import ItemColumns
+from tsclassify.records import Explanation, ModelInfo, Piece, Truth
+from tsclassify.resources import shipped
+from tsclassify.scores import Scores
+from tsclassify.taxonomy import CATEGORIES, SIGNALS
+
+if TYPE_CHECKING:
+    from tsclassify.policy import Policy
+
+__all__ = ["Classifier", "encode_texts", "load", "locate_bundle"]
+
+DEFAULT_BUNDLE: Final = "en-v1"
+
+_N_CATEGORIES: Final = len(CATEGORIES)
+_FINDING_PIECES: Final = 5
+_RESERVED: Final = frozenset({"text", "id", "actor", "tenant", "at", "signals"})
+_TRUTHS: Final = {None: Truth.UNKNOWN, False: Truth.FALSE, True: Truth.TRUE}
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Classifier:
+    """Load a bundle.
+
+    Parameters
+    ----------
+    path
+        Bundle folder, or the name of a shipped bundle; the shipped ``en-v1`` when left out.
+
+    Raises
+    ------
+    BundleError
+        When the bundle is missing, altered, truncated or newer than this code.
+
+    Examples
+    --------
+    >>> clf = load()
+    >>> round(float(clf.score(["see you at the picnic"])["incitement"][0]), 1)
+    0.0
+    """
+    model, sha256 = read_bundle(locate_bundle(path))
+    return Classifier(model, sha256)
+
+
+def locate_bundle(path: str | os.PathLike[str] | None = None) -> Path:
+    """Folder of a bundle, from a path or the name of a shipped one.
+
+    Raises
+    ------
+    BundleError
+        When there is no such folder.
+    """
+    name = os.fspath(path) if path is not None else DEFAULT_BUNDLE
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if folder.name != name:
+        raise BundleError(f"load: bundle must be a folder, got no folder {name!r}")
+    return shipped("models", name)
+
+
+class Classifier:
+    """A loaded model. Build one with ``load``.
+
+    Scores do not depend on the order, number or grouping of texts, nor on threads: they are the same bits.
+
+    Parameters
+    ----------
+    model
+        Arrays and figures of a bundle.
+    sha256
+        The bundle's hash.
+    """
+
+    def __init__(self, model: TrainedModel, sha256: str) -> None:
+        self.model = model
+        self.info: ModelInfo = model_info(model, sha256)
+        self._scorer = Scorer(model)
+
+    def __repr__(self) -> str:
+        return f"Classifier({self.info.name!r}, sha256={self.info.sha256[:12]!r})"
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Category names, in column order."""
+        return self.info.categories
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """Signal names, in column order."""
+        return self.info.signals
+
+    # -- scoring ------------------------------------------------------------------------------------
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """Score texts in every category.
+
+        Parameters
+        ----------
+        texts
+            n texts; any sequence of ``str``. Not a bare ``str``.
+
+        Returns
+        -------
+        Scores
+            Calibrated probabilities, float32, shape (n, 7).
+
+        Raises
+        ------
+        InputError
+            When `texts` is a bare string, or an element is no text or holds a lone surrogate.
+        """
+        data, offsets = encode_texts(texts)
+        return self._scores(self.score_utf8(data, offsets))
+
+    def score_utf8(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score n texts laid end to end, as in an Arrow string array.
+
+        Parameters
+        ----------
+        data
+            UTF-8 bytes of all texts.
+        offsets
+            int64, shape (n + 1,): text i is ``data[offsets[i]:offsets[i + 1]]``.
+
+        Returns
+        -------
+        NDArray
+            float32, shape (n, 7).
+        """
+        return self.measure_utf8(data, offsets)[0]
+
+    def measure_utf8(
+        self, data: NDArray[np.uint8], offsets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        """Scores and language of n texts in one pass.
+
+        Returns
+        -------
+        tuple
+            float32 (n, 7) scores, and int8 (n,) ``Truth`` of "reads as a tested language".
+        """
+        logits = self._scorer.logits(data, offsets)
+        scores = calibrate(logits[:, :_N_CATEGORIES], self.model.calibration).astype(np.float32)
+        native = calibrate(logits[:, _N_CATEGORIES:], self.model.language_calibration)[:, 0]
+        band = self.model.language_band
+        language = np.full(len(native), Truth.UNKNOWN, dtype=np.int8)
+        language[native < band.no_below] = Truth.FALSE
+        language[native >= band.yes_from] = Truth.TRUE
+        return scores, language
+
+    def signals(self, texts: Sequence[str]) -> Scores:
+        """Score texts for every signal; each column carries the band in which it is unknown.
+
+        Returns
+        -------
+        Scores
+            float32, shape (n, 14); ``states(name)`` gives truth values.
+        """
+        data, offsets = encode_texts(texts)
+        rows = np.arange(len(offsets) - 1, dtype=np.int64)
+        return self._signal_scores(self.signals_utf8(data, offsets, rows))
+
+    def signals_utf8(
+        self, data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Signal scores of chosen rows: float32, shape (len(rows), 14)."""
+        logits = self._scorer.signal_logits(data, offsets, rows)
+        return calibrate(logits[:, : len(SIGNALS)], self.model.signal_calibration).astype(np.float32)
+
+    def signal_states_utf8(
+        self, data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.int8]]:
+        """Truth values of all signals: computed for `rows`, unknown elsewhere; each int8, shape (n,)."""
+        scores = self._signal_scores(self.signals_utf8(data, offsets, rows))
+        states = {}
+        for name in SIGNALS:
+            column = np.full(len(offsets) - 1, Truth.UNKNOWN, dtype=np.int8)
+            column[rows] = scores.states(name)
+            states[name] = column
+        return states
+
+    def language(self, texts: Sequence[str]) -> NDArray[np.int8]:
+        """Truth of "reads as a language that the model was tested on", per text; short texts are unknown."""
+        return self.measure_utf8(*encode_texts(texts))[1]
+
+    def _scores(self, probabilities: NDArray[np.float32]) -> Scores:
+        priors = {name: self.info.priors[name] for name in CATEGORIES}
+        return Scores(CATEGORIES, probabilities, priors=priors, model_sha256=self.info.sha256)
+
+    def _signal_scores(self, probabilities: NDArray[np.float32]) -> Scores:
+        priors = {name: self.info.priors[name] for name in SIGNALS if name in self.info.priors}
+        return Scores(
+            SIGNALS, probabilities, priors=priors, bands=self.info.signal_bands, model_sha256=self.info.sha256
+        )
+
+    # -- explaining ---------------------------------------------------------------------------------
+
+    def explain(self, text: str, category: str) -> Explanation:
+        """Say exactly which words make up a score.
+
+        Parameters
+        ----------
+        text
+            One text.
+        category
+            A category or a signal.
+
+        Returns
+        -------
+        Explanation
+            ``bias + sum(p.contribution for p in pieces) == logit`` to 1e-4; spans lie in `text`.
+        """
+        if category not in CATEGORIES and category not in SIGNALS:
+            names = ", ".join(CATEGORIES + SIGNALS)
+            raise InputError(f"explain: category must be one of {names}, got {category!r}")
+        data, offsets = encode_texts([text])
+        bias, logit, pieces = explain_logit(self._scorer, text, category)
+        scores = self.score_utf8(data, offsets) if category in CATEGORIES else None
+        if scores is not None:
+            score = float(scores[0, CATEGORIES.index(category)])
+        else:
+            score = float(self.signals_utf8(data, offsets, np.zeros(1, np.int64))[0, SIGNALS.index(category)])
+        return Explanation(category=category, bias=bias, logit=logit, score=score, pieces=pieces, text=text)
+
+    # -- deciding -----------------------------------------------------------------------------------
+
+    def decide(self, item: Mapping[str, Any], policy: Policy) -> Decision:
+        """Decide one item by a policy; the same as ``decide_many([item], policy)[0]``.
+
+        Parameters
+        ----------
+        item
+            ``text`` and, if known, ``id``, ``actor``, ``tenant``, ``at`` (ISO 8601 with offset, or an aware
+            datetime), ``signals`` (name to bool or None: overrides), and any metadata the policy asks for.
+
+        Raises
+        ------
+        InputError
+            When the item has no text, or a field has the wrong type.
+        """
+        return self.decide_many([item], policy)[0]
+
+    def decide_many(self, items: Iterable[Mapping[str, Any]], policy: Policy) -> list[Decision]:
+        """Decide items by a policy, in order."""
+        if isinstance(items, Mapping | str | bytes):
+            raise InputError(f"decide_many: items must be a sequence of mappings, got {type(items).__name__}")
+        rows = list(items)
+        columns = self.item_columns(rows, policy)
+        result = policy.decide_columns(columns, self.info)
+        texts = [row["text"] for row in rows]
+
+        def pieces(row: int, category: str) -> tuple[Piece, ...]:
+            _, _, found = explain_logit(self._scorer, texts[row], category)
+            rising = [piece for piece in found if piece.contribution > 0 and piece.text]
+            return tuple(sorted(rising, key=lambda piece: (-piece.contribution, piece.start))[:_FINDING_PIECES])
+
+        return [policy.decision(result, columns, row, self.info, pieces=pieces) for row in range(len(rows))]
+
+    def item_columns(self, items: Sequence[Mapping[str, Any]], policy: Policy) -> ItemColumns:
+        """Everything a policy may ask about items, as columns.
+
+        Signals are computed only for items that reach one of the policy's review thresholds; elsewhere they
+        are unknown, which no tier of a valid policy can see.
+        """
+        for position, item in enumerate(items):
+            _check_item(position, item)
+        data, offsets = encode_texts([item["text"] for item in items])
+        scores, language = self.measure_utf8(data, offsets)
+        reached = np.zeros(len(items), dtype=bool)
+        for category, (review, _) in policy.thresholds(self.info).items():
+            if review is not None:
+                reached |= scores[:, CATEGORIES.index(category)] >= np.float32(review)
+        signals = self.signal_states_utf8(data, offsets, np.flatnonzero(reached))
+        for position, item in enumerate(items):
+            for name, value in (item.get("signals") or {}).items():
+                signals[name][position] = _TRUTHS[value]
+        names = sorted({name for item in items for name in item if name not in _RESERVED})
+        meta = {name: np.array([item.get(name) for item in items] + [None], dtype=object)[:-1] for name in names}
+        return ItemColumns(
+            categories=CATEGORIES,
+            probabilities=scores,
+            signals=signals,
+            language=language,
+            meta=meta,
+            ids=[None if item.get("id") is None else str(item["id"]) for item in items],
+            actors=[item.get("actor") for item in items],
+            tenants=[item.get("tenant") for item in items],
+            ats=[_parse_at(position, item.get("at")) for position, item in enumerate(items)],
+            text_sha256s=[hashlib.sha256(item["text"].encode()).hexdigest() for item in items],
+        )
+
+
+def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Lay texts end to end as UTF-8: uint8 data, and int64 offsets of shape (n + 1,).
+
+    Raises
+    ------
+    InputError
+        Naming the position of the first element that is no text.
+    """
+    if isinstance(texts, str | bytes):
+        raise InputError(f"texts: must be a list of texts, got a bare {type(texts).__name__}", hint="pass [text]")
+    if texts is None or not isinstance(texts, Iterable):
+        raise InputError(f"texts: must be a list of texts, got {type(texts).__name__}")
+    encoded = []
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"texts: element {position} must be str, got {type(text).__name__}")
+        try:
+            encoded.append(text.encode())
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"texts: element {position} must be valid Unicode, got a lone surrogate at offset {error.start}"
+            ) from None
+    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    return np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets
+
+
+def _check_item(position: int, item: Mapping[str, Any]) -> None:
+    where = f"items: item {position}"
+    if not isinstance(item, Mapping):
+        raise InputError(f"{where} must be a mapping, got {type(item).__name__}")
+    if not isinstance(item.get("text"), str):
+        raise InputError(f"{where} must have text of type str, got {type(item.get('text')).__name__}")
+    for name in ("actor", "tenant"):
+        if not isinstance(item.get(name), str | None):
+            raise InputError(f"{where}: {name} must be str, got {type(item[name]).__name__}")
+    signals = item.get("signals")
+    if not isinstance(signals, Mapping | None):
+        raise InputError(f"{where}: signals must be a mapping, got {type(signals).__name__}")
+    for name, value in (signals or {}).items():
+        if name not in SIGNALS:
+            raise InputError(f"{where}: signal must be one of {', '.join(SIGNALS)}, got {name!r}")
+        if not (value is None or isinstance(value, bool)):
+            raise InputError(f"{where}: signal {name} must be true, false or null, got {type(value).__name__}")
+
+
+def _parse_at(position: int, at: object) -> dt.datetime | None:
+    if at is None:
+        return None
+    if isinstance(at, str):
+        try:
+            at = dt.datetime.fromisoformat(at)
+        except ValueError:
+            raise InputError(f"items: item {position}: at must be ISO 8601, got {len(at)} other characters") from None
+    if not isinstance(at, dt.datetime) or at.tzinfo is None:
+        raise InputError(f"items: item {position}: at must be a time with an offset, got {type(at).__name__} without")
+    return at

@@ -1,0 +1,62 @@
+"""``tsclassify model show``: what a bundle states about itself."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["command"]
+
+
+@click.group()
+def command() -> None:
+    """Look at a model bundle."""
+
+
+@command.command()
+@click.argument("path", required=False)
+@click.option("--card", is_flag=True, help="Print the whole model card.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
+def show(path: str | None, card: bool, as_json: bool) -> None:
+    """Check a bundle and print what it states: data, priors, operating points. PATH is a folder or a name.
+
+    Example: tsclassify model show en-v1
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from tsclassify.classifier import load, locate_bundle
+
+    folder = locate_bundle(path)
+    classifier = load(folder)
+    if card or as_json:
+        click.echo((folder / ("CARD.md" if card else "manifest.json")).read_text(encoding="utf-8"), nl=False)
+        return
+    info = classifier.info
+    console = Console(highlight=False)
+    console.print(f"{info.name}  sha256 {info.sha256}  languages {', '.join(info.languages)}")
+    table = Table(box=None, pad_edge=False, title="operating points", title_justify="left")
+    for name in ("category", "prior", "threshold", "precision", "95 % interval", "recall", "positives"):
+        table.add_column(name, justify="left" if name == "category" else "right")
+    for category in info.categories:
+        for position, point in enumerate(info.operating_points.get(category, ())):
+            table.add_row(
+                category if position == 0 else "",
+                f"{info.priors[category]:.4f}" if position == 0 else "",
+                f"{point.threshold:.4f}",
+                f"{point.precision:.3f}",
+                f"{point.precision_low:.3f}–{point.precision_high:.3f}",
+                f"{point.recall:.3f}",
+                f"{point.n_positive} of {point.n_items}",
+            )
+    console.print(table)
+    sources = Table(box=None, pad_edge=False, title="trained on", title_justify="left")
+    for name in ("source", "licence", "use", "rows"):
+        sources.add_column(name, justify="right" if name == "rows" else "left")
+    for source in classifier.model.sources:
+        sources.add_row(
+            str(source.get("name", "")),
+            str(source.get("licence", "")),
+            str(source.get("use", "")),
+            str(source.get("n_rows", "")),
+        )
+    console.print(sources)
