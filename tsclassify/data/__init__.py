@@ -1,1 +1,27 @@
+"""Public data sets pinned by commit and sha256, annotation labels by hash, and the posts written for the project."""
 
+from __future__ import annotations
+
+from tsclassify.data.corpus import annotated_rows, exclusion_key, exclusions, labels, raw_rows, written_rows
+from tsclassify.data.files import data_folder, fetch, files_of, verify
+from tsclassify.data.load import load_annotated, load_raw, load_written
+from tsclassify.data.registry import PublicFile, registry, source_names
+
+__all__ = [
+    "PublicFile",
+    "annotated_rows",
+    "data_folder",
+    "exclusion_key",
+    "exclusions",
+    "fetch",
+    "files_of",
+    "labels",
+    "load_annotated",
+    "load_raw",
+    "load_written",
+    "raw_rows",
+    "registry",
+    "source_names",
+    "verify",
+    "written_rows",
+]
