@@ -1,0 +1,129 @@
+"""A stream of bytes as blocks of whole lines, bounded in bytes and in lines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tsclassify.io.sources import ByteStream
+from tsclassify.io.strict import MAX_LINE_BYTES
+
+__all__ = ["BLOCK_BYTES", "BLOCK_LINES", "Block", "Oversize", "read_blocks"]
+
+BLOCK_BYTES: Final = 2 << 20
+"""Bytes read at a time: about 6,000 posts, enough that per-block costs vanish (benchmarks/batch.py)."""
+
+BLOCK_LINES: Final = 8192
+"""Most lines in a block, so that a run of short or blank lines stays as small in memory as any other block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of one input.
+
+    Attributes
+    ----------
+    data
+        The lines; the last byte is a line feed, added when the input's last line has none.
+    offset
+        Offset of the first byte in the unpacked input.
+    size
+        Bytes of input that the block covers (without an added line feed).
+    first_line, n_lines
+        Number of the first line, from 1, and how many there are.
+    """
+
+    data: bytes
+    offset: int
+    size: int
+    first_line: int
+    n_lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Oversize:
+    """A line too long to hold: where it is, its length and its hash; its bytes were read past."""
+
+    offset: int
+    size: int
+    first_line: int
+    length: int
+    sha256: str
+    n_lines: int = 1
+
+
+def read_blocks(
+    stream: ByteStream,
+    *,
+    offset: int = 0,
+    first_line: int = 1,
+    block_bytes: int = BLOCK_BYTES,
+    block_lines: int = BLOCK_LINES,
+    max_line: int = MAX_LINE_BYTES,
+) -> Iterator[Block | Oversize]:
+    """Cut a stream into blocks.
+
+    Parameters
+    ----------
+    stream
+        Positioned at a line start.
+    offset, first_line
+        What to call that position.
+    block_bytes, block_lines
+        Bounds of a block; a single line may make it longer, up to `max_line`.
+    max_line
+        A line longer than this, that does not end within the bytes read, is read past and reported.
+    """
+    pending = b""
+    skipped = 0
+    skipped_hash = hashlib.sha256()
+    while True:
+        chunk = stream.read(block_bytes)
+        if skipped:
+            cut = chunk.find(b"\n")
+            part = chunk if cut < 0 else chunk[:cut]
+            skipped_hash.update(part)
+            skipped += len(part)
+            if chunk and cut < 0:
+                continue
+            size = skipped + (cut >= 0)
+            yield Oversize(offset, size, first_line, skipped, skipped_hash.hexdigest())
+            offset, first_line, skipped = offset + size, first_line + 1, 0
+            if not chunk:
+                return
+            chunk = chunk[cut + 1 :]
+            if not chunk:
+                continue
+        elif not chunk:
+            if pending:
+                yield Block(pending + b"\n", offset, len(pending), first_line, 1)
+            return
+        cut = chunk.rfind(b"\n") + 1
+        if not cut:
+            pending += chunk
+            if len(pending) > max_line:
+                skipped, skipped_hash, pending = len(pending), hashlib.sha256(pending), b""
+            continue
+        data = pending + chunk[:cut]
+        pending = chunk[cut:]
+        for piece, n_lines in _pieces(data, block_lines):
+            yield Block(piece, offset, len(piece), first_line, n_lines)
+            offset, first_line = offset + len(piece), first_line + n_lines
+
+
+def _pieces(data: bytes, block_lines: int) -> Iterator[tuple[bytes, int]]:
+    n_lines = data.count(b"\n")
+    if n_lines <= block_lines:
+        yield data, n_lines
+        return
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10) + 1
+    start = 0
+    for first in range(0, n_lines, block_lines):
+        last = min(first + block_lines, n_lines)
+        end = int(ends[last - 1])
+        yield data[start:end], last - first
+        start = end

@@ -1,0 +1,169 @@
+"""Output files that appear whole or not at all, and the job record that lets a killed run go on.
+
+While a job runs it writes ``OUT.partial`` and ``OUT.rejected.jsonl.partial``; the record ``OUT.job.json`` says how
+many bytes of each belong to finished blocks. When it ends, the partial files are renamed and the record stays as
+the receipt: what was read, by which model and policy, and what came out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from tsclassify.errors import InputError
+from tsclassify.io.sources import io_fault
+
+__all__ = ["JobFiles", "write_whole"]
+
+_RECORD_FORMAT: Final = 1
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file so that a reader sees the old bytes or the new ones, also after a power cut."""
+    temporary = path.with_name(path.name + ".new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise io_fault(str(path), error) from None
+
+
+class JobFiles:
+    """The files of one batch job.
+
+    Parameters
+    ----------
+    out
+        Final output.
+    rejects
+        Final rejects file; ``OUT.rejected.jsonl`` when None. Absent when nothing was rejected.
+    """
+
+    def __init__(self, out: Path, rejects: Path | None = None) -> None:
+        self.out = out
+        self.rejects = rejects if rejects is not None else out.with_name(out.name + ".rejected.jsonl")
+        self.record_path = out.with_name(out.name + ".job.json")
+        self._paths = tuple(path.with_name(path.name + ".partial") for path in (self.out, self.rejects))
+        self._files: list[BinaryIO] = []
+
+    @property
+    def partial(self) -> Path:
+        """Where the output grows."""
+        return self._paths[0]
+
+    def record(self) -> dict[str, Any] | None:
+        """The job record, or None when there is none.
+
+        Raises
+        ------
+        InputError
+            When it is damaged or of a newer format.
+        """
+        try:
+            record = json.loads(self.record_path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise io_fault(str(self.record_path), error) from None
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or record.get("format") != _RECORD_FORMAT:
+            raise InputError(
+                f"{self.record_path}: job record must be whole and of format {_RECORD_FORMAT}, got another",
+                hint="remove it and start without --resume",
+            )
+        return record
+
+    def open(self, sizes: tuple[int, int] | None) -> None:
+        """Open the partial files, cut to `sizes` bytes (output, rejects), or empty when None.
+
+        Raises
+        ------
+        InputError
+            When a file cannot be opened, is shorter than the record says, or another job holds it.
+        """
+        for path, size in zip(self._paths, sizes or (0, 0), strict=True):
+            try:
+                handle = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
+                file = os.fdopen(handle, "r+b", buffering=0)
+            except OSError as error:
+                self.close()
+                raise io_fault(str(path), error) from None
+            self._files.append(file)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self.close()
+                raise InputError(f"{path}: must be written by one job, got a second one") from None
+            have = os.fstat(file.fileno()).st_size
+            if have < size:
+                self.close()
+                raise InputError(
+                    f"{path}: must hold at least {size} bytes to go on, got {have}",
+                    hint="start again without --resume and with --force",
+                )
+            file.truncate(size)
+            file.seek(size)
+
+    def write(self, output: Any, rejected: bytes) -> None:
+        """Append to the output (any buffer of bytes) and to the rejects."""
+        for path, file, data in zip(self._paths, self._files, (output, rejected), strict=True):
+            view = memoryview(data)
+            try:
+                # A raw file may write less than asked, as at the end of a full disk.
+                while view.nbytes:
+                    view = view[file.write(view) :]
+            except OSError as error:
+                raise io_fault(str(path.with_suffix("")), error) from None
+
+    def checkpoint(self, state: Mapping[str, Any], *, durable: bool = True) -> None:
+        """Save the job record; with `durable`, what it counts is on the disk first."""
+        if durable:
+            for path, file in zip(self._paths, self._files, strict=True):
+                try:
+                    os.fsync(file.fileno())
+                except OSError as error:
+                    raise io_fault(str(path.with_suffix("")), error) from None
+        record = {"format": _RECORD_FORMAT, **state}
+        write_whole(self.record_path, json.dumps(record, indent=1).encode() + b"\n")
+
+    def finish(self) -> None:
+        """Give the files their final names; may be called again after a kill in its midst."""
+        for path, final, is_output in zip(self._paths, (self.out, self.rejects), (True, False), strict=True):
+            try:
+                if not path.exists():
+                    continue
+                if is_output or path.stat().st_size:
+                    path.replace(final)
+                else:
+                    path.unlink()
+                    final.unlink(missing_ok=True)
+            except OSError as error:
+                raise io_fault(str(final), error) from None
+        self.close()
+        _sync_folder(self.out.parent)
+
+    def close(self) -> None:
+        """Close what is open; partial files stay for a later run."""
+        for file in self._files:
+            file.close()
+        self._files = []
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        # Some file systems refuse to sync a folder; the rename itself stays atomic.
+        return
+    finally:
+        os.close(handle)
