@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from tsclassify.policy.conditions import ItemCondition, LadderCondition, Node, ReviewCondition
+from tsclassify.policy.conditions import ItemCondition, LadderCondition, Node
 from tsclassify.policy.platform import PlatformReview
 from tsclassify.policy.scalars import Date, Duration, Name, Names, Probability, Text, Url, number_or_word
 from tsclassify.policy.testcase import TestCase

@@ -65,7 +65,7 @@ class _Open:
     skip: bool = False
 
 
-class _Stop(Exception):  # noqa: N818 - leaves the event loop, never the module
+class _Stop(Exception):
     """Reading cannot go on."""
 
 

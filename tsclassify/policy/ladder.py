@@ -1,0 +1,149 @@
+"""Which step of the ladder is due, given what happened: the conditions of ``ladder.steps`` over a small state.
+
+``LadderState`` is all that those conditions ask. The enforcement rooms build it from the ledger and the platform
+review; ``policy test`` builds it from the ``history`` and ``given`` of a case, with ``state_of``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tsclassify.policy.conditions import (
+    Attested,
+    Count,
+    CureExpired,
+    Finding,
+    Indicator,
+    Taken,
+    Unresolved,
+    evaluate,
+)
+from tsclassify.records import Truth
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from tsclassify.policy.load import Policy
+    from tsclassify.policy.schema import Step
+    from tsclassify.policy.testcase import Event, Given
+
+__all__ = ["LadderState", "due_step", "state_of", "step_states"]
+
+
+@dataclass(frozen=True, slots=True)
+class LadderState:
+    """What the ladder's conditions ask of one subject.
+
+    Attributes
+    ----------
+    strikes
+        Age and tier of each strike that counts (not voided), merged or not; ages are not negative.
+    taken
+        Step to how often it was taken within the window.
+    unresolved
+        Step to how many of those were not answered.
+    cure_expired
+        Step to the truth of "its time has run out with trouble unresolved"; ``latest`` for the latest step that gave
+        time.
+    finding
+        The platform review's, or None when there was no review.
+    indicators
+        Indicator to its truth.
+    attested
+        Control to its truth.
+    """
+
+    strikes: tuple[tuple[dt.timedelta, str], ...] = ()
+    taken: Mapping[str, int] = field(default_factory=dict)
+    unresolved: Mapping[str, int] = field(default_factory=dict)
+    cure_expired: Mapping[str, Truth] = field(default_factory=dict)
+    finding: str | None = None
+    indicators: Mapping[str, Truth] = field(default_factory=dict)
+    attested: Mapping[str, Truth] = field(default_factory=dict)
+
+
+def count_strikes(policy: Policy, state: LadderState, tier: str, within: dt.timedelta | None = None) -> int:
+    """Strikes at a tier or a more severe one, within the window, those close together counted once.
+
+    Notes
+    -----
+    A strike merges with the first of its group: strikes every 20 hours for a week, merged within 24 hours, count
+    every second time; chains do not merge without end.
+    """
+    ladder = policy.ladder
+    if ladder is None:
+        return 0
+    names = policy.tier_names
+    severe = set(names[: names.index(tier) + 1])
+    window = ladder.window if within is None else within
+    ages = sorted((age for age, name in state.strikes if name in severe and age <= window), reverse=True)
+    n_strikes, first = 0, None
+    for age in ages:
+        if first is None or first - age >= ladder.merge_within:
+            n_strikes, first = n_strikes + 1, age
+    return n_strikes
+
+
+def _leaf_truth(policy: Policy, state: LadderState, node: Any) -> int:
+    if isinstance(node, Count):
+        return 2 * (count_strikes(policy, state, node.count, node.within) >= node.at_least)
+    if isinstance(node, Unresolved):
+        return 2 * (state.unresolved.get(node.unresolved, 0) >= node.at_least)
+    if isinstance(node, Taken):
+        return 2 * all(state.taken.get(step, 0) > 0 for step in node.taken)
+    if isinstance(node, CureExpired):
+        return int(state.cure_expired.get(node.cure_expired, Truth.FALSE))
+    if isinstance(node, Finding):
+        return Truth.UNKNOWN if state.finding is None else 2 * (state.finding == node.finding)
+    if isinstance(node, Indicator):
+        return int(state.indicators.get(node.indicator, Truth.UNKNOWN))
+    if isinstance(node, Attested):
+        return min(int(state.attested.get(control, Truth.UNKNOWN)) for control in node.attested)
+    raise TypeError(f"ladder: leaf must be a ladder condition, got {type(node).__name__}")
+
+
+def step_states(policy: Policy, state: LadderState) -> dict[str, Truth]:
+    """Step id to the truth of its condition, in the ladder's order."""
+    steps = () if policy.ladder is None else policy.ladder.steps
+    return {step.id: Truth(int(evaluate(step.when, lambda node: _leaf_truth(policy, state, node)))) for step in steps}
+
+
+def due_step(policy: Policy, state: LadderState) -> Step | None:
+    """The last step of the ladder whose condition is true; an unknown one is never due."""
+    states = step_states(policy, state)
+    due = [step for step in (policy.ladder.steps if policy.ladder else ()) if states[step.id] is Truth.TRUE]
+    return due[-1] if due else None
+
+
+def state_of(policy: Policy, history: tuple[Event, ...], given: Given | None = None) -> LadderState:
+    """The state that a test case describes."""
+    ladder = policy.ladder
+    if ladder is None:
+        return LadderState()
+    truth = {True: Truth.TRUE, False: Truth.FALSE, None: Truth.UNKNOWN}
+    steps = {step.id: step for step in ladder.steps}
+    counting = [event for event in history if not event.voided]
+    strikes = tuple((event.ago, event.tier) for event in counting if event.tier is not None)
+    taken: dict[str, int] = {}
+    unresolved: dict[str, int] = {}
+    cure: dict[str, Truth] = {}
+    # Oldest first, so that the latest step that gave time decides "latest".
+    for event in sorted(counting, key=lambda event: event.ago, reverse=True):
+        if event.step is None or event.ago > ladder.window:
+            continue
+        taken[event.step] = taken.get(event.step, 0) + 1
+        unresolved[event.step] = unresolved.get(event.step, 0) + (not event.resolved)
+        time = steps[event.step].cure if event.step in steps else None
+        if time is not None:
+            cure[event.step] = cure["latest"] = truth[event.ago >= time and not event.resolved]
+    return LadderState(
+        strikes=strikes,
+        taken=taken,
+        unresolved=unresolved,
+        cure_expired=cure,
+        finding=given.finding if given else None,
+        indicators={name: truth[value] for name, value in given.indicators.items()} if given else {},
+        attested={name: truth[value] for name, value in given.attested.items()} if given else {},
+    )

@@ -1,0 +1,108 @@
+"""Thresholds of a policy in one bundle: numbers as they stand, operating points looked up in the measured table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tsclassify.errors import PolicyError
+from tsclassify.policy.faults import nearest
+from tsclassify.policy.schema import OperatingPointAsked
+
+if TYPE_CHECKING:
+    from tsclassify.policy.load import Policy
+    from tsclassify.records import ModelInfo, OperatingPoint
+
+__all__ = ["Thresholds", "resolve"]
+
+
+class Thresholds(dict[str, tuple[float, float | None]]):
+    """Category to its (review, act) thresholds.
+
+    Attributes
+    ----------
+    notes
+        ``(category, "review" or "act")`` to what was measured at an operating point, or which fallback was taken.
+    """
+
+    notes: dict[tuple[str, str], str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes = {}
+
+
+def _measured(point: OperatingPoint, name: str) -> str:
+    value, low, high = (getattr(point, f"{name}{end}") for end in ("", "_low", "_high"))
+    return (
+        f"measured {name} {value:.2f} (95 % interval {low:.2f} to {high:.2f}, "
+        f"{point.n_positive:,} of {point.n_items:,} items)"
+    )
+
+
+def _lookup(asked: OperatingPointAsked, table: tuple[OperatingPoint, ...], place: str) -> tuple[float | None, str]:
+    """Threshold and note of one operating point.
+
+    Raises
+    ------
+    PolicyError
+        When the table does not reach it and the policy says not what to do then.
+    """
+    name = "precision" if asked.precision is not None else "recall"
+    wanted = float(getattr(asked, name))
+    if name == "precision":
+        reached = [point for point in table if point.precision >= wanted]
+        # The lowest threshold that is precise enough finds the most.
+        found = min(reached, key=lambda point: point.threshold, default=None)
+        best = max(table, key=lambda point: (point.precision, -point.threshold), default=None)
+    else:
+        reached = [point for point in table if point.recall >= wanted]
+        # The highest threshold that finds enough is the most precise.
+        found = max(reached, key=lambda point: point.threshold, default=None)
+        best = max(table, key=lambda point: (point.recall, point.threshold), default=None)
+    if found is not None:
+        return found.threshold, f"asked {name} {wanted:g}: {_measured(found, name)}"
+    reach = f"best reachable {name} {getattr(best, name):.3f}" if best is not None else "an empty table"
+    if asked.fallback is None:
+        raise PolicyError(
+            f"{place}: {name} must be one that the bundle reaches, got {wanted:g} with {reach}",
+            hint="ask for less, or say what to do then: else: review_only, else: best, or else: a number",
+        )
+    if asked.fallback == "review_only":
+        return None, f"asked {name} {wanted:g}, {reach}: a person decides"
+    if asked.fallback == "best":
+        if best is None:
+            raise PolicyError(f"{place}: {name} must be measured by the bundle, got {reach}")
+        return best.threshold, f"asked {name} {wanted:g}, fell back to the best: {_measured(best, name)}"
+    return float(asked.fallback), f"asked {name} {wanted:g}, {reach}: fell back to {float(asked.fallback):g}"
+
+
+def resolve(policy: Policy, info: ModelInfo) -> Thresholds:
+    """Thresholds of all categories of a policy; ``Policy.thresholds`` caches them by bundle.
+
+    Notes
+    -----
+    A review threshold found by recall can lie above the act threshold found by precision, when the model is good:
+    the review band is then empty, and review is lowered to act.
+    """
+    found = Thresholds()
+    for category, rule in policy.categories.items():
+        if category not in info.categories:
+            raise PolicyError(
+                f"policy {policy.name}: category must be one of the bundle {info.name}, got {category!r}",
+                hint=nearest(category, info.categories),
+            )
+        pair: list[float | None] = []
+        for level in ("review", "act"):
+            asked = getattr(rule, level)
+            if isinstance(asked, OperatingPointAsked):
+                table = info.operating_points.get(category, ())
+                place = f"policy {policy.name}: categories.{category}.{level}"
+                value, found.notes[category, level] = _lookup(asked, table, place)
+                pair.append(value)
+            else:
+                pair.append(None if asked is None else float(asked))
+        review, act = pair
+        if review is None:  # the checks refuse review_only here; kept for documents that were not checked
+            raise PolicyError(f"policy {policy.name}: categories.{category}.review must be a number, got nothing")
+        found[category] = (review if act is None else min(review, act), act)
+    return found
