@@ -1,0 +1,147 @@
+"""Ledgers as JSONL: an export carries every hash, and an import takes over only what chains."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from tsclassify.enforcement import events as ev
+from tsclassify.enforcement.ledger import BATCH, INSERT
+from tsclassify.enforcement.moments import iso
+from tsclassify.enforcement.packing import pack, unpack
+from tsclassify.enforcement.store import COLUMNS, Row, chain, transaction, translated
+from tsclassify.errors import LedgerError
+
+if TYPE_CHECKING:
+    from tsclassify.enforcement.ledger import Ledger
+
+__all__ = ["export", "load"]
+
+
+class _Line(msgspec.Struct):
+    """One exported row; ``body`` stays the bytes that were hashed."""
+
+    seq: int
+    kind: str
+    at: int
+    known: int
+    hash: str
+    body: msgspec.Raw
+    id: str | None = None
+    actor: str | None = None
+    tenant: str | None = None
+    tier: str | None = None
+    basis: str | None = None
+    ref: int | None = None
+    time: str | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Line)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def export(ledger: Ledger, path: Path) -> int:
+    """Write every row as one line of JSON, under a temporary name until complete.
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Raises
+    ------
+    LedgerError
+        When the file cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    n = 0
+    try:
+        with part.open("wb") as out, translated(ledger.path):
+            for row in ledger._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY seq"):  # noqa: S608
+                seq, kind, at, known, id_, actor, tenant, tier, basis, ref, body, digest = row
+                line = _Line(
+                    seq, kind, at, known, digest.hex(), msgspec.Raw(unpack(body)), id_, actor, tenant, tier, basis, ref, iso(at)
+                )
+                out.write(_ENCODER.encode(line) + b"\n")
+                n += 1
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise LedgerError(f"{path.name}: export must be writable, got {error.strerror or 'an error'}") from None
+    return n
+
+
+def load(ledger: Ledger, path: Path) -> int:
+    """Take over an export into an empty ledger, or into one that holds the beginning of the same chain.
+
+    Returns
+    -------
+    int
+        Rows added.
+
+    Raises
+    ------
+    LedgerError
+        When a line does not chain, or the ledger holds other events; complete batches before it stay.
+    """
+    n_here = len(ledger)
+    if n_here:
+        _same_beginning(ledger, path, n_here)
+    added = 0
+    batch: list[Row] = []
+    before = bytes.fromhex(ledger.head)
+    try:
+        with path.open("rb") as lines:
+            for number, raw in enumerate(lines, start=1):
+                if number <= n_here or not raw.strip():
+                    continue
+                row = _row(raw, number, n_here + added + len(batch) + 1, before, path.name)
+                before = row[-1]
+                batch.append(row)
+                if len(batch) == BATCH:
+                    added += _insert(ledger, batch)
+                    batch = []
+        added += _insert(ledger, batch)
+    except OSError as error:
+        raise LedgerError(f"{path.name}: export must be readable, got {error.strerror or 'an error'}") from None
+    return added
+
+
+def _same_beginning(ledger: Ledger, path: Path, n_here: int) -> None:
+    with path.open("rb") as lines:
+        for number, raw in enumerate(lines, start=1):
+            if number == n_here:
+                if _parse(raw, number, path.name).hash != ledger.head:
+                    break
+                return
+    raise LedgerError(f"{path.name}: export must continue the ledger, got another chain", hint="import into a new file")
+
+
+def _parse(raw: bytes, number: int, name: str) -> _Line:
+    try:
+        return _DECODER.decode(raw)
+    except (msgspec.DecodeError, UnicodeError):
+        raise LedgerError(f"{name}:{number}: line must be an exported row, got something else") from None
+
+
+def _row(raw: bytes, number: int, seq: int, before: bytes, name: str) -> Row:
+    line = _parse(raw, number, name)
+    header = (
+        line.seq, line.kind, line.at, line.known, line.id, line.actor, line.tenant, line.tier, line.basis, line.ref,
+    )  # fmt: skip
+    body = bytes(line.body)
+    digest = chain(before, header, body)
+    if line.seq != seq or digest.hex() != line.hash or line.kind not in ev.KINDS:
+        raise LedgerError(f"{name}:{number}: row must chain to the one before it, got an altered or missing row")
+    return (*header, pack(body), digest)
+
+
+def _insert(ledger: Ledger, batch: list[Row]) -> int:
+    with translated(ledger.path), transaction(ledger._connection):
+        ledger._connection.executemany(INSERT, batch)
+    return len(batch)

@@ -1,0 +1,106 @@
+"""Checking a ledger: every row against the hash chain, every index against the rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tsclassify.enforcement import events as ev
+from tsclassify.enforcement.packing import unpack
+from tsclassify.enforcement.store import COLUMNS, GENESIS, chain
+
+if TYPE_CHECKING:
+    from tsclassify.enforcement.ledger import Ledger
+
+__all__ = ["Verification", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check of the chain found.
+
+    Attributes
+    ----------
+    n_events
+        Rows that hold.
+    head
+        Hash of the last row that holds, in hex.
+    row
+        First row that does not hold, or None.
+    reason
+        What is wrong with it, or empty.
+    """
+
+    n_events: int
+    head: str
+    row: int | None = None
+    reason: str = ""
+
+    @property
+    def is_sound(self) -> bool:
+        """True when every row holds."""
+        return not self.reason
+
+    def __bool__(self) -> bool:
+        return self.is_sound
+
+    def __str__(self) -> str:
+        if self.is_sound:
+            return f"{self.n_events} events, chain sound, head {self.head}"
+        where = "ledger" if self.row is None else f"row {self.row}"
+        return f"{where}: {self.reason} ({self.n_events} events before it hold)"
+
+
+def verify(ledger: Ledger, *, head: str | None = None) -> Verification:
+    """Recompute the chain from the first row.
+
+    Parameters
+    ----------
+    ledger
+        An open ledger.
+    head
+        The hash of a row noted earlier, in hex; it must be part of the chain, or rows were cut off.
+
+    Returns
+    -------
+    Verification
+        With the first row that does not hold.
+    """
+    connection = ledger._connection
+    before, expected, seen_head = GENESIS, 1, head is None
+    try:
+        for row in connection.execute(f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY seq"):  # noqa: S608
+            fault = _fault(row, expected, before)
+            if fault:
+                return Verification(expected - 1, before.hex(), expected, fault)
+            before, expected = row[-1], expected + 1
+            seen_head = seen_head or before.hex() == head
+        if not seen_head:
+            return Verification(expected - 1, before.hex(), None, "a row noted earlier is missing, rows were cut off")
+        found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    except (sqlite3.DatabaseError, OverflowError, UnicodeError):
+        return Verification(expected - 1, before.hex(), expected, "the file is damaged here")
+    if found != "ok":
+        return Verification(expected - 1, before.hex(), None, "an index of the file does not match its rows")
+    return Verification(expected - 1, before.hex())
+
+
+def _fault(row: tuple[object, ...], expected: int, before: bytes) -> str:
+    """What is wrong with a row, or an empty string."""
+    header, body, digest = row[:10], row[10], row[11]
+    if row[0] != expected:
+        return f"row {expected} must follow, got row {row[0]}"
+    if not isinstance(body, bytes) or not isinstance(digest, bytes):
+        return "the body or the hash was altered"
+    try:
+        holds = chain(before, header, unpack(body)) == digest
+    except (TypeError, ValueError, msgspec.EncodeError):
+        holds = False
+    if not holds:
+        return "the row was altered, or one before it was replaced"
+    if row[1] not in ev.KINDS:
+        return "the kind is not known"
+    return ""
