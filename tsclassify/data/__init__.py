@@ -5,7 +5,7 @@ from __future__ import annotations
 from tsclassify.data.corpus import annotated_rows, exclusion_key, exclusions, labels, raw_rows, written_rows
 from tsclassify.data.files import data_folder, fetch, files_of, verify
 from tsclassify.data.load import load_annotated, load_raw, load_written
-from tsclassify.data.registry import PublicFile, registry, source_names
+from tsclassify.data.registry import PublicFile, registered_files, source_names
 
 __all__ = [
     "PublicFile",
@@ -20,7 +20,7 @@ __all__ = [
     "load_raw",
     "load_written",
     "raw_rows",
-    "registry",
+    "registered_files",
     "source_names",
     "verify",
     "written_rows",

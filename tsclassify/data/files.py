@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from tsclassify.data.registry import BASE_URL, PublicFile, registry, source_names
+from tsclassify.data.registry import BASE_URL, PublicFile, registered_files, source_names
 from tsclassify.errors import DataError, InputError
 
 __all__ = ["check_file", "data_folder", "fetch", "files_of", "read_checked", "verify"]
@@ -51,7 +51,7 @@ def files_of(names: Iterable[str] = (), *, use: str | None = None) -> tuple[Publ
     if use not in (None, "train", "eval"):
         raise InputError(f"data sets: use must be train or eval, got {use!r}")
     return tuple(
-        file for file in registry() if (not wanted or file.name in wanted) and (use is None or file.use == use)
+        file for file in registered_files() if (not wanted or file.name in wanted) and (use is None or file.use == use)
     )
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from tsclassify.errors import InputError
 from tsclassify.resources import shipped
 
-__all__ = ["BASE_URL", "PublicFile", "registry", "source_names"]
+__all__ = ["BASE_URL", "PublicFile", "registered_files", "source_names"]
 
 BASE_URL = "https://raw.githubusercontent.com"
 
@@ -67,7 +67,7 @@ class PublicFile:
 
 
 @functools.cache
-def registry() -> tuple[PublicFile, ...]:
+def registered_files() -> tuple[PublicFile, ...]:
     """All public files in registry order (``seeds/registry.tsv``)."""
     with shipped("seeds", "registry.tsv").open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -90,4 +90,4 @@ def registry() -> tuple[PublicFile, ...]:
 
 def source_names() -> tuple[str, ...]:
     """Names of the data sets, in registry order."""
-    return tuple(dict.fromkeys(file.name for file in registry()))
+    return tuple(dict.fromkeys(file.name for file in registered_files()))
