@@ -1,0 +1,147 @@
+"""What the summary names: figures that pass a stated limit by more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tsclassify.evaluate.report import Problem, Table
+
+__all__ = ["LIMITS", "find_problems"]
+
+LIMITS: Final[Mapping[str, float]] = {
+    "mean_gap": 0.02,
+    "largest_gap": 0.10,
+    "flip_share": 0.005,
+    "group_shift": 0.05,
+    "ece_excess": 0.02,
+    "ece_p": 0.001,
+    "auc_drop": 0.05,
+    "ap_kept_mid": 0.90,
+    "false_alarms_added_mid": 0.002,
+    "few_positives": 30,
+}
+"""The limits. Gaps, flips, calibration and robustness: the project's release gates; the others are ours."""
+
+
+def find_problems(tables: Mapping[str, Table]) -> tuple[Problem, ...]:
+    """All problems in the tables of one report, the gravest kind first."""
+    found: list[Problem] = []
+    for check, name in (
+        (_group_bias, "swap_groups"),
+        (_swaps, "swaps"),
+        (_identity, "identity"),
+        (_calibration, "ranking"),
+        (_robustness, "disguises"),
+        (_few, "ranking"),
+    ):
+        if name in tables:
+            found += check(tables[name])
+    return tuple(found)
+
+
+def _group_bias(table: Table) -> list[Problem]:
+    """One problem per group whose name moves scores: its widest category, with how many others it moves."""
+    worst: dict[tuple[str, str], tuple[float, str]] = {}
+    for row in table:
+        surely = row["shift_low"] > 0 or row["shift_high"] < 0
+        if row["n_posts"] < 2 or not surely or not abs(row["shift"]) > LIMITS["group_shift"]:
+            continue
+        if abs(row["shift"]) > worst.get((row["swap"], row["group"]), (0.0, ""))[0]:
+            side = "raises" if row["shift"] > 0 else "lowers"
+            source = "in templates" if row["source"] == "templates" else "in rows of the data"
+            message = (
+                f"Bias: naming '{row['group']}' ({row['swap']} swaps) {side} the {row['category']} score by "
+                f"{abs(row['shift']):.2f} against the same posts about others "
+                f"({row['n_posts']} posts {source}; limit {LIMITS['group_shift']:.2f})."
+            )
+            worst[row["swap"], row["group"]] = (abs(row["shift"]), message)
+    ordered = sorted(worst.items(), key=lambda pair: -pair[1][0])
+    return [Problem("bias", message, "swap_groups") for _, (_, message) in ordered]
+
+
+def _swaps(table: Table) -> list[Problem]:
+    out = []
+    for row in table:
+        faults = []
+        if row["mean_gap"] > LIMITS["mean_gap"]:
+            faults.append(f"a mean score gap of {row['mean_gap']:.3f} (limit {LIMITS['mean_gap']:.2f})")
+        if row["largest_gap"] > LIMITS["largest_gap"] and row["category"] == "decision":
+            faults.append(f"a largest gap of {row['largest_gap']:.2f} (limit {LIMITS['largest_gap']:.2f})")
+        if row.get("flip_share") is not None and row["flip_share"] > LIMITS["flip_share"]:
+            faults.append(
+                f"{row['flips']} of {row['n_pairs']} decisions flipped ({row['flip_share']:.1%}; limit "
+                f"{LIMITS['flip_share']:.1%})"
+            )
+        if faults:
+            of = "" if row["category"] == "decision" else f" in {row['category']}"
+            out.append(
+                Problem("neutrality", f"Neutrality: {row['swap']} swaps ({row['source']}){of} show {' and '.join(faults)}.", "swaps")
+            )
+    return out
+
+
+def _identity(table: Table) -> list[Problem]:
+    out = []
+    for row in table:
+        for name, meaning in (
+            ("bpsn_auc", "innocent posts that name the group score too high"),
+            ("bnsp_auc", "violent posts that name the group score too low"),
+            ("subgroup_auc", "posts that name the group are ranked worse among themselves"),
+        ):
+            below = row["overall_auc"] - LIMITS["auc_drop"]
+            if row[f"{name}_high"] < below:
+                out.append(
+                    Problem(
+                        "identity_ranking",
+                        f"Ranking: {name.replace('_auc', '').upper()} AUC of '{row['group']}' in "
+                        f"{row['category']} is {row[name]:.3f} against {row['overall_auc']:.3f} overall: {meaning}.",
+                        "identity",
+                    )
+                )
+    return out
+
+
+def _calibration(table: Table) -> list[Problem]:
+    out = []
+    for row in table:
+        if row.get("ece") is None or row["category"] == "macro":
+            continue
+        if row["ece_p"] <= LIMITS["ece_p"] and row["ece"] - row["ece_expected"] > LIMITS["ece_excess"]:
+            too = "high" if row["mean_score"] > row["positive_share"] else "low"
+            at = f" at the stated prior {row['prior']:.3g}" if row["prior"] is not None else ""
+            out.append(
+                Problem(
+                    "miscalibration",
+                    f"Calibration: {row['category']} scores are off by {row['ece']:.3f} on average{at}, where a "
+                    f"calibrated model would show {row['ece_expected']:.3f} on these rows; scores are too {too} "
+                    f"overall (mean score {row['mean_score']:.3f}, share of positives {row['positive_share']:.3f}).",
+                    "ranking",
+                )
+            )
+    return out
+
+
+def _robustness(table: Table) -> list[Problem]:
+    out = []
+    for row in table.where(strength="mid", category="macro"):
+        faults = []
+        if row["ap_kept"] < LIMITS["ap_kept_mid"]:
+            faults.append(f"keeps {row['ap_kept']:.0%} of AP (limit {LIMITS['ap_kept_mid']:.0%})")
+        if row["false_alarms_added"] > LIMITS["false_alarms_added_mid"]:
+            faults.append(
+                f"adds {row['false_alarms_added']:.2%} false alarms (limit {LIMITS['false_alarms_added_mid']:.1%})"
+            )
+        if faults:
+            out.append(
+                Problem("robustness", f"Robustness: disguise '{row['disguise']}' at mid strength {' and '.join(faults)}.", "disguises")
+            )
+    return out
+
+
+def _few(table: Table) -> list[Problem]:
+    few = [row["category"] for row in table if row["n_positive"] is not None and row["n_positive"] < LIMITS["few_positives"]]
+    if not few:
+        return []
+    message = f"Few positives: {', '.join(few)} have fewer than {LIMITS['few_positives']:.0f}; their figures say little."
+    return [Problem("few_positives", message, "ranking")]

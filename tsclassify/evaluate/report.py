@@ -1,0 +1,232 @@
+"""The report: tables, curves and named problems of one measured model; shown, saved, loaded, gated."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tsclassify.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
+
+    from tsclassify.evaluate.gates import Gate
+    from tsclassify.evaluate.plots import Plot
+
+__all__ = ["REPORT_SCHEMA", "Problem", "Report", "Table"]
+
+REPORT_SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one kind.
+
+    Attributes
+    ----------
+    name, title, note
+        Key, heading, and how to read it.
+    rows
+        Mappings of column to a str, int, float, bool or None; a column ``x`` with ``x_low`` and ``x_high``
+        beside it is a figure with its 95 % interval.
+    """
+
+    name: str
+    title: str
+    note: str
+    rows: tuple[Mapping[str, Any], ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names in the order in which rows bring them."""
+        return tuple(dict.fromkeys(name for row in self.rows for name in row))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return iter(self.rows)
+
+    def where(self, **values: Any) -> tuple[Mapping[str, Any], ...]:
+        """The rows that hold all of `values`."""
+        return tuple(row for row in self.rows if all(row.get(key) == value for key, value in values.items()))
+
+    def value(self, column: str, **values: Any) -> Any:
+        """The figure in `column` of the single row that holds `values`.
+
+        Raises
+        ------
+        InputError
+            When no row or several rows hold them, or the column is missing.
+        """
+        rows = self.where(**values)
+        if len(rows) != 1:
+            raise InputError(f"{self.name}: one row must hold {values}, got {len(rows)}")
+        if column not in rows[0]:
+            raise InputError(f"{self.name}: column must be one of {', '.join(self.columns)}, got {column!r}")
+        return rows[0][column]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A data frame with one column per figure."""
+        import pandas as pd
+
+        return pd.DataFrame([dict(row) for row in self.rows], columns=list(self.columns))
+
+    def _repr_html_(self) -> str:
+        from tsclassify.evaluate.html import render_table
+
+        return render_table(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something the figures show that a reader must not miss.
+
+    Attributes
+    ----------
+    code
+        ``bias``, ``identity_ranking``, ``miscalibration``, ``robustness``, ``slice``, ``few_positives``.
+    message
+        One plain sentence with the figures.
+    table
+        Name of the table that shows it.
+    """
+
+    code: str
+    message: str
+    table: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"code": self.code, "message": self.message, "table": self.table}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """All that was measured of one model on one data set.
+
+    Attributes
+    ----------
+    meta
+        Model, data fingerprint, rows, seed, draws, library version, policy, prevalence.
+    tables
+        Name to table, in reading order.
+    curves
+        Category to points for the plots: precision, recall, reliability bins.
+    problems
+        What the summary names; empty for a model without findings.
+    """
+
+    meta: Mapping[str, Any]
+    tables: Mapping[str, Table]
+    curves: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def __getitem__(self, name: str) -> Table:
+        try:
+            return self.tables[name]
+        except KeyError:
+            raise InputError(f"report: table must be one of {', '.join(self.tables)}, got {name!r}") from None
+
+    def value(self, table: str, column: str, **values: Any) -> Any:
+        """One figure: ``report.value("ranking", "ap", category="incitement")``."""
+        return self[table].value(column, **values)
+
+    def check(self, gates: Sequence[Gate] | str | Path) -> tuple[Gate, ...]:
+        """The gates that fail: a list of gates, or the path of a TOML file of them."""
+        from tsclassify.evaluate.gates import failing, read_gates
+
+        return failing(self, read_gates(gates) if isinstance(gates, str | Path) else gates)
+
+    @property
+    def plots(self) -> Mapping[str, Plot]:
+        """Name to plot; each shows itself in a notebook and gives ``svg()`` and ``png()``."""
+        from tsclassify.evaluate.plots import report_plots
+
+        return report_plots(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; NaN becomes None."""
+        return {
+            "schema": REPORT_SCHEMA,
+            "meta": _plain(self.meta),
+            "problems": [problem.to_dict() for problem in self.problems],
+            "tables": {
+                name: {"title": table.title, "note": table.note, "rows": _plain(table.rows)}
+                for name, table in self.tables.items()
+            },
+            "curves": _plain(self.curves),
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write ``.html`` (one page with everything in it) or ``.json`` (to be loaded again).
+
+        Raises
+        ------
+        InputError
+            When the name ends in neither, or the file cannot be written.
+        """
+        target = Path(path)
+        if target.suffix == ".json":
+            content = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        elif target.suffix in (".html", ".htm"):
+            from tsclassify.evaluate.html import render_report
+
+            content = render_report(self)
+        else:
+            raise InputError(f"report: file must end in .html or .json, got {target.name!r}")
+        temporary = target.with_name(target.name + ".tmp")
+        try:
+            temporary.write_text(content, encoding="utf-8")
+            temporary.replace(target)
+        except OSError as error:
+            raise InputError(f"{target}: report must be writable, got {error.strerror}") from None
+        return target
+
+    @classmethod
+    def load(cls, path: str | Path) -> Report:
+        """Read a report saved as JSON.
+
+        Raises
+        ------
+        InputError
+            When it is not a report, or of a newer schema.
+        """
+        try:
+            stored = json.loads(Path(path).read_text(encoding="utf-8"))
+            schema = stored["schema"]
+            if schema != REPORT_SCHEMA:
+                raise InputError(f"{path}: report schema must be {REPORT_SCHEMA}, got {schema!r}")
+            tables = {
+                name: Table(name, table["title"], table["note"], tuple(table["rows"]))
+                for name, table in stored["tables"].items()
+            }
+            problems = tuple(Problem(**problem) for problem in stored["problems"])
+            return cls(stored["meta"], tables, stored["curves"], problems)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path}: file must be a stored report, got {type(error).__name__}") from None
+
+    def _repr_html_(self) -> str:
+        from tsclassify.evaluate.html import render_summary
+
+        return render_summary(self)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, strings, lists and dicts that JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
