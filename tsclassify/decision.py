@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tsclassify.errors import InputError
 from tsclassify.records import SCHEMA_VERSION, Piece, Truth
 
 __all__ = ["Action", "ContextNote", "Decision", "Finding", "TraceNode"]
@@ -26,10 +27,14 @@ class Finding:
         Calibrated probability.
     threshold
         The threshold reached, at ``level``.
-    clause
-        The clause of the written terms that the policy cites.
+    clause, clause_text
+        The clause of the written terms that the policy cites, and what it forbids.
     pieces
         The words that raised the score most, largest first.
+    act_threshold
+        Where the policy acts in this category, or None where it only ever sends to a person.
+    basis
+        What was measured at the threshold, when it was asked for as an operating point.
     """
 
     category: str
@@ -38,6 +43,9 @@ class Finding:
     threshold: float
     clause: str = ""
     pieces: tuple[Piece, ...] = ()
+    clause_text: str = ""
+    act_threshold: float | None = None
+    basis: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -46,6 +54,9 @@ class Finding:
             "score": self.score,
             "threshold": self.threshold,
             "clause": self.clause,
+            "clause_text": self.clause_text,
+            "act_threshold": self.act_threshold,
+            "basis": self.basis,
             "pieces": [piece.to_dict() for piece in self.pieces],
         }
 
@@ -65,6 +76,10 @@ class ContextNote:
         person looks) or ``none``.
     from_tier, to_tier
         Tier before and after, when lowered.
+    title
+        What the exception is for.
+    trace
+        Nodes of ``when`` and, if the context has one, of ``unless``.
     """
 
     id: str
@@ -72,6 +87,8 @@ class ContextNote:
     effect: str = "none"
     from_tier: str = ""
     to_tier: str = ""
+    title: str = ""
+    trace: tuple[TraceNode, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -80,6 +97,8 @@ class ContextNote:
             "effect": self.effect,
             "from_tier": self.from_tier,
             "to_tier": self.to_tier,
+            "title": self.title,
+            "trace": [node.to_dict() for node in self.trace],
         }
 
 
@@ -95,15 +114,24 @@ class Action:
         Seconds from the decision to the deadline, or None.
     needs
         Obligation to amount, for example ``{"humans": 2, "evidence": 25}``.
+    says
+        What is done, in plain words.
     """
 
     id: str
     scope: str = "item"
     within_s: int | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
+    says: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"id": self.id, "scope": self.scope, "within_s": self.within_s, "needs": dict(self.needs)}
+        return {
+            "id": self.id,
+            "scope": self.scope,
+            "within_s": self.within_s,
+            "needs": dict(self.needs),
+            "says": self.says,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +162,23 @@ class TraceNode:
             "detail": self.detail,
             "children": [child.to_dict() for child in self.children],
         }
+
+    @classmethod
+    def from_dict(cls, form: Mapping[str, Any]) -> TraceNode:
+        """The node that ``to_dict`` wrote."""
+        children = tuple(cls.from_dict(child) for child in form["children"])
+        return cls(form["label"], Truth[form["state"].upper()], form["detail"], children)
+
+    def reasons(self) -> tuple[TraceNode, ...]:
+        """The leaves that this node's truth rests on: those that would have to change for it to change."""
+        if not self.children:
+            return (self,)
+        if self.label == "not":
+            return self.children[0].reasons()
+        # "all" is true, and "any" false, by all of its parts; else by those that share its truth.
+        by_all = self.state is (Truth.TRUE if self.label == "all" else Truth.FALSE)
+        chosen = self.children if by_all else [child for child in self.children if child.state is self.state]
+        return tuple(leaf for child in chosen for leaf in child.reasons())
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +214,17 @@ class Decision:
     text_sha256
         Hash of the text; the record holds no text but the words in ``findings``.
     mode
-        ``enforce`` or ``shadow``.
+        ``enforce``, ``shadow`` (recorded only) or ``review_only`` (a guard withheld the actions).
     change
         The smallest change that would have altered the outcome, in a sentence.
+    tier_title
+        What the tier stands for, in plain words.
+    source_title, source_date, source_url
+        The published terms that the policy encodes.
+    appeal
+        How the decision may be contested, in a sentence, or empty.
+    withheld
+        Actions that a guard withheld.
     """
 
     id: str | None
@@ -196,6 +249,25 @@ class Decision:
     text_sha256: str = ""
     mode: str = "enforce"
     change: str = ""
+    tier_title: str = ""
+    source_title: str = ""
+    source_date: str = ""
+    source_url: str = ""
+    appeal: str = ""
+    withheld: tuple[Action, ...] = ()
+
+    def why(self) -> str:
+        """Why the item was treated as it was, in plain sentences, one paragraph for each question.
+
+        For moderators, auditors and lawyers: it names scores, which a notice to the account never does.
+        """
+        from tsclassify.why import why
+
+        return why(self)
+
+    def held_for_review(self) -> Decision:
+        """This decision with its actions withheld, as ``tsclassify.policy.Breaker`` demands it of a row."""
+        return replace(self, actions=(), withheld=self.actions, review=True, mode="review_only")
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, with ``schema_version``; ``at`` in ISO 8601 with offset."""
@@ -219,9 +291,78 @@ class Decision:
                 "version": self.policy_version,
                 "sha256": self.policy_sha256,
                 "source_sha256": self.source_sha256,
+                "source_title": self.source_title,
+                "source_date": self.source_date,
+                "source_url": self.source_url,
             },
             "model": {"name": self.model_name, "sha256": self.model_sha256},
             "text_sha256": self.text_sha256,
             "mode": self.mode,
             "change": self.change,
+            "tier_title": self.tier_title,
+            "appeal": self.appeal,
+            "withheld": [action.to_dict() for action in self.withheld],
         }
+
+    @classmethod
+    def from_dict(cls, form: Mapping[str, Any]) -> Decision:
+        """The decision that ``to_dict`` wrote.
+
+        Raises
+        ------
+        InputError
+            When a key is missing, or the schema version is newer than this code.
+        """
+        version = form.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise InputError(f"decision: schema_version must be {SCHEMA_VERSION}, got {version!r}")
+        try:
+            return cls._from_dict(form)
+        except KeyError as error:
+            raise InputError(f"decision: key must be given, got no {error.args[0]!r}") from None
+
+    @classmethod
+    def _from_dict(cls, form: Mapping[str, Any]) -> Decision:
+        policy, at = form["policy"], form["at"]
+        return cls(
+            id=form["id"],
+            actor=form["actor"],
+            tenant=form["tenant"],
+            at=None if at is None else dt.datetime.fromisoformat(at),
+            tier=form["tier"],
+            review=form["review"],
+            actions=tuple(Action(**action) for action in form["actions"]),
+            withheld=tuple(Action(**action) for action in form["withheld"]),
+            findings=tuple(
+                Finding(**{**finding, "pieces": tuple(Piece(**piece) for piece in finding["pieces"])})
+                for finding in form["findings"]
+            ),
+            contexts=tuple(
+                ContextNote(
+                    **{
+                        **note,
+                        "state": Truth[note["state"].upper()],
+                        "trace": tuple(TraceNode.from_dict(node) for node in note["trace"]),
+                    }
+                )
+                for note in form["contexts"]
+            ),
+            trace=tuple(TraceNode.from_dict(node) for node in form["trace"]),
+            scores=dict(form["scores"]),
+            signals=dict(form["signals"]),
+            language=Truth[form["language"].upper()],
+            policy_name=policy["name"],
+            policy_version=policy["version"],
+            policy_sha256=policy["sha256"],
+            source_sha256=policy["source_sha256"],
+            source_title=policy["source_title"],
+            source_date=policy["source_date"],
+            source_url=policy["source_url"],
+            model_name=form["model"]["name"],
+            model_sha256=form["model"]["sha256"],
+            text_sha256=form["text_sha256"],
+            mode=form["mode"],
+            change=form["change"],
+            tier_title=form["tier_title"],
+            appeal=form["appeal"],
+        )

@@ -1,0 +1,243 @@
+"""The full record of one decision: findings, exceptions, a trace of every condition, and what would have changed it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tsclassify.decision import Action, ContextNote, Decision, Finding, TraceNode
+from tsclassify.policy.change import smallest_change
+from tsclassify.policy.columns import DecisionColumns, Facts, ItemColumns, Outcome, decide_facts, facts_of
+from tsclassify.policy.conditions import Act, Meta, Review, evaluate
+from tsclassify.policy.schema import Needs
+from tsclassify.records import Truth
+from tsclassify.wording import duration_words
+
+if TYPE_CHECKING:
+    from tsclassify.policy.load import Policy
+    from tsclassify.policy.thresholds import Thresholds
+    from tsclassify.records import ModelInfo, Piece
+
+__all__ = ["decision", "shown_score"]
+
+
+def shown_score(score: float, *thresholds: float | None) -> str:
+    """A score with as many decimals (2 to 6) as it takes to fall on its own side of the thresholds.
+
+    Examples
+    --------
+    >>> shown_score(0.7961, 0.8), shown_score(0.91, 0.8)
+    ('0.796', '0.91')
+    """
+    for decimals in range(2, 7):
+        # Cut, do not round: 0.7961 must not read as the 0.80 that it did not reach.
+        cut = math.floor(score * 10**decimals + 1e-9) / 10**decimals
+        if all(limit is None or (cut >= limit) == (score >= limit) for limit in thresholds):
+            break
+    return f"{cut:.{decimals}f}"
+
+
+def _row(column: Any, row: int) -> Any:
+    return None if column is None else column[row]
+
+
+class _Tracer:
+    """Writes the trace of a condition for one row."""
+
+    def __init__(self, facts: Facts, scores: dict[str, float], thresholds: Thresholds, metas: dict[str, Any]) -> None:
+        self.facts, self.scores, self.thresholds, self.metas = facts, scores, thresholds, metas
+
+    def node(self, condition: Any) -> TraceNode:
+        state = Truth(int(evaluate(condition, self.facts.leaf)[0]))
+        if condition.operator:
+            return TraceNode(condition.operator, state, "", tuple(self.node(part) for part in condition.parts))
+        if isinstance(condition, Meta):
+            wanted = ", ".join(str(value) for value in condition.values)
+            value = self.metas.get(condition.meta)
+            got = "not given" if value is None else str(value)[:60]
+            return TraceNode(f"meta: {condition.meta}", state, f"{got}; asked for {wanted}")
+        kind = "act" if isinstance(condition, Act) else "review" if isinstance(condition, Review) else "signal"
+        names = getattr(condition, kind)
+        if len(names) > 1:
+            single = [type(condition)(**{kind: (name,)}) for name in names]
+            return TraceNode("any", state, "", tuple(self.node(part) for part in single))
+        detail = state.name.lower() if kind == "signal" else self.compared(names[0], kind)
+        return TraceNode(f"{kind}: {names[0]}", state, detail)
+
+    def compared(self, category: str, kind: str) -> str:
+        """The comparison that a category leaf rests on."""
+        if bool(self.facts.untested[0]):
+            return "language not tested"
+        review, act = self.thresholds[category]
+        level = int(self.facts.levels[category][0])
+        score = shown_score(self.scores[category], review, act)
+        if kind == "review":
+            return f"{score} {'>=' if level else '<'} {review:.3g}"
+        if level == 2:
+            return f"{score} >= {act:.3g}"
+        if level == 0:
+            return f"{score} < {review:.3g}"
+        return f"{score} in [{review:.3g}, {'1], never acts' if act is None else f'{act:.3g})'}"
+
+
+def _findings(
+    policy: Policy,
+    facts: Facts,
+    scores: dict[str, float],
+    thresholds: Thresholds,
+    pieces: Callable[[str], tuple[Piece, ...]],
+) -> tuple[Finding, ...]:
+    found = []
+    for category, rule in policy.categories.items():
+        level = int(facts.levels[category][0])
+        if not level:
+            continue
+        review, act = thresholds[category]
+        name = "act" if level == 2 else "review"
+        finding = Finding(
+            category=category,
+            level=name,
+            score=scores[category],
+            threshold=act if level == 2 and act is not None else review,
+            clause=rule.clause,
+            pieces=pieces(category),
+            clause_text=policy.clauses.get(rule.clause, ""),
+            act_threshold=act,
+            basis=thresholds.notes.get((category, name), ""),
+        )
+        found.append((-level, -scores[category] / max(finding.threshold, 1e-9), category, finding))
+    return tuple(finding for *_, finding in sorted(found, key=lambda entry: entry[:3]))
+
+
+def _needs(*parts: Needs) -> dict[str, int]:
+    amounts: dict[str, int] = {}
+    for part in parts:
+        for name, amount in part.amounts().items():
+            amounts[name] = max(amount, amounts.get(name, 0))
+    return amounts
+
+
+def _contexts(policy: Policy, outcome: Outcome, tracer: _Tracer) -> tuple[ContextNote, ...]:
+    """Every exception with what it did to the most severe tier that is true."""
+    names = policy.tier_names
+    code = int(outcome.code[0])
+    true_tiers = [tier.id for tier, state in zip(policy.tiers, outcome.tiers, strict=True) if state[0] == Truth.TRUE]
+    first = true_tiers[0] if true_tiers else "review"
+    notes = []
+    for context in policy.contexts:
+        when, holds = Truth(int(outcome.when[context.id][0])), Truth(int(outcome.holds[context.id][0]))
+        touches = first in context.lowers and names.index(first) <= code
+        effect, to_tier = "none", ""
+        if when is Truth.TRUE and holds is Truth.FALSE:
+            effect = "defeated"
+        elif holds is Truth.TRUE and touches and names.index(first) < code:
+            effect, to_tier = "lowered", names[code]
+        elif holds is Truth.UNKNOWN and touches and first in (*true_tiers, "review") and bool(outcome.review[0]):
+            effect = "review"
+        conditions = (context.when,) if context.unless is None else (context.when, context.unless)
+        notes.append(
+            ContextNote(
+                id=context.id,
+                state=holds,
+                effect=effect,
+                from_tier=first if effect == "lowered" else "",
+                to_tier=to_tier,
+                title=context.title or "",
+                trace=tuple(tracer.node(condition) for condition in conditions),
+            )
+        )
+    return tuple(notes)
+
+
+def _appeal(policy: Policy) -> str:
+    if policy.appeals is None:
+        return ""
+    time = duration_words(int(policy.appeals.open_for.total_seconds()))
+    how = f": {policy.appeals.contact}" if policy.appeals.contact else ""
+    who = ", and someone other than the person who decided answers" if policy.appeals.reviewer != "anyone" else ""
+    return f"It may be contested within {time}{how}{who}"
+
+
+def decision(
+    policy: Policy,
+    result: DecisionColumns,
+    columns: ItemColumns,
+    row: int,
+    info: ModelInfo,
+    *,
+    pieces: Callable[[int, str], tuple[Piece, ...]],
+) -> Decision:
+    """The full record of one row.
+
+    Parameters
+    ----------
+    result
+        What ``decide_columns`` said of `columns`.
+    row
+        Which item.
+    pieces
+        Gives the pieces of a row's score in a category, largest first; called for findings only.
+
+    Returns
+    -------
+    Decision
+        Its tier and review are those of `result`.
+    """
+    cut = slice(row, row + 1)
+    one = ItemColumns(
+        categories=columns.categories,
+        probabilities=columns.probabilities[cut],
+        signals={name: states[cut] for name, states in columns.signals.items()},
+        language=columns.language[cut],
+        meta={name: values[cut] for name, values in columns.meta.items()},
+    )
+    thresholds = policy.thresholds(info)
+    facts = facts_of(policy, one, {category: level[cut] for category, level in result.levels.items()})
+    outcome = decide_facts(policy, facts, lambda category: thresholds[category][1] is not None)
+    scores = {name: float(one.probabilities[0, k]) for k, name in enumerate(one.categories)}
+    tracer = _Tracer(facts, scores, thresholds, {name: values[0] for name, values in one.meta.items()})
+    tier = next((tier for tier in policy.tiers if tier.id == result.name(row)), None)
+    within = None if tier is None or tier.within is None else int(tier.within.total_seconds())
+    actions = tuple(
+        Action(
+            id=name,
+            scope=policy.actions[name].scope,
+            within_s=within,
+            needs=_needs(policy.actions[name].needs),
+            says=policy.actions[name].says,
+        )
+        for name in (() if tier is None else tier.do)
+    )
+    return Decision(
+        id=_row(columns.ids, row),
+        actor=_row(columns.actors, row),
+        tenant=_row(columns.tenants, row),
+        at=_row(columns.ats, row),
+        tier=result.name(row),
+        actions=actions,
+        review=bool(result.review[row]),
+        findings=_findings(policy, facts, scores, thresholds, lambda category: pieces(row, category)),
+        contexts=_contexts(policy, outcome, tracer),
+        trace=tuple(
+            TraceNode(f"tier: {rule.id}", node.state, "", (node,))
+            for rule, node in ((rule, tracer.node(rule.when)) for rule in policy.tiers)
+        ),
+        scores=scores,
+        signals={name: Truth(int(states[0])).name.lower() for name, states in one.signals.items()},
+        language=Truth(int(one.language[0])),
+        policy_name=policy.name,
+        policy_version=policy.version,
+        policy_sha256=policy.sha256,
+        source_sha256=policy.source_sha256,
+        source_title=policy.source.title,
+        source_date=policy.source.date.isoformat(),
+        source_url=policy.source.url,
+        model_name=info.name,
+        model_sha256=info.sha256,
+        text_sha256=_row(columns.text_sha256s, row) or "",
+        mode=result.mode,
+        change=smallest_change(policy, facts, outcome, scores, thresholds),
+        tier_title="" if tier is None else tier.title or "",
+        appeal=_appeal(policy),
+    )

@@ -1,0 +1,188 @@
+"""Why a decision came out as it did, in sentences: rendered from the record alone, so it reads the same years later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tsclassify.records import Truth
+from tsclassify.wording import READS_AS, duration_words, joined, quoted, signal_says
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tsclassify.decision import Action, ContextNote, Decision, Finding, TraceNode
+    from tsclassify.records import Piece
+
+__all__ = ["why"]
+
+_N_WORDS = 5
+
+
+def words_of(pieces: Iterable[Piece], n: int = _N_WORDS) -> list[str]:
+    """The words that raised a score most, at most `n`; a word inside one that is already named is left out."""
+    chosen: list[Piece] = []
+    for piece in sorted(pieces, key=lambda piece: (-piece.contribution, piece.start)):
+        if piece.contribution <= 0 or not piece.text.strip():
+            continue
+        overlaps = any(piece.start < other.end and other.start < piece.end for other in chosen)
+        repeats = any(piece.text.casefold() == other.text.casefold() for other in chosen)
+        if not overlaps and not repeats:
+            chosen.append(piece)
+        if len(chosen) == n:
+            break
+    return [quoted(piece.text) for piece in chosen]
+
+
+def _leaf_words(leaf: TraceNode) -> str:
+    """What a leaf of a trace says, as a clause of a sentence."""
+    kind, _, name = leaf.label.partition(": ")
+    if kind == "signal":
+        return signal_says(name, leaf.state.name.lower())
+    if kind == "meta":
+        got, _, asked = leaf.detail.partition("; asked for ")
+        return f"the field {name} was {got} (the policy asks for {asked})"
+    if leaf.detail == "language not tested":
+        return f"{name} cannot be judged in this language"
+    return f"the score for {name} is {leaf.detail}"
+
+
+def _because(leaves: Iterable[TraceNode]) -> str:
+    return joined(list(dict.fromkeys(_leaf_words(leaf) for leaf in leaves)))
+
+
+def _head(decision: Decision) -> str:
+    who = f"Item {decision.id}" if decision.id is not None else "The item"
+    who += f" by account {decision.actor}" if decision.actor else ""
+    who += f" on {decision.tenant}" if decision.tenant else ""
+    what = {
+        "none": "no tier applies, and nothing is recommended",
+        "review": "no tier is established, and a person has to look",
+    }.get(decision.tier, f"tier {decision.tier}")
+    title = f" ({decision.tier_title})" if decision.tier_title else ""
+    text = f"{who}: {what}{title}. This is by the policy {decision.policy_name}, version {decision.policy_version}"
+    text += f", which puts into rules: {decision.source_title}." if decision.source_title else "."
+    if decision.mode == "shadow":
+        text += " The policy runs in shadow mode: this was recorded, and nothing was done."
+    return text
+
+
+def _finding(finding: Finding) -> str:
+    reads = READS_AS.get(finding.category, f"belongs to {finding.category}")
+    text = f"The text {reads}: {finding.category} scored {finding.score:.3f}"
+    if finding.level == "act":
+        text += f", and the policy acts from {finding.threshold:.3g}."
+    elif finding.act_threshold is None:
+        text += f"; from {finding.threshold:.3g} a person looks, and the policy never acts on this category alone."
+    else:
+        text += f"; from {finding.threshold:.3g} a person looks, and from {finding.act_threshold:.3g} the policy acts."
+    if finding.basis:
+        text += f" The threshold is an operating point, {finding.basis}."
+    words = words_of(finding.pieces)
+    text += f" Words that raised the score most: {', '.join(words)}." if words else " No single word stands out."
+    if finding.clause:
+        text += f" Clause {finding.clause}: {finding.clause_text}." if finding.clause_text else ""
+    return text
+
+
+def _tiers(decision: Decision) -> list[str]:
+    """The tier that was chosen and the more severe ones that were not."""
+    rows = []
+    for node in decision.trace:
+        name = node.label.removeprefix("tier: ")
+        leaves = node.children[0].reasons() if node.children else ()
+        if node.state is Truth.TRUE:
+            more = [leaf for leaf in leaves if not leaf.label.startswith(("act: ", "review: "))]
+            if more:
+                rows.append(f"Its condition for {name} holds, as {_because(more)}.")
+            if name == decision.tier:
+                break
+            rows.append(f"The condition for {name} holds, but an exception lowered it.")
+        elif node.state is Truth.UNKNOWN:
+            ends = ", so a person has to look" if decision.review else ""
+            rows.append(f"Whether {name} applies is open, as {_because(leaves)}{ends}.")
+        elif any(leaf.label.startswith("signal") for leaf in leaves):
+            rows.append(f"The tier {name} does not apply, as {_because(leaves)}.")
+        if name == decision.tier:
+            break
+    return rows
+
+
+def _context(note: ContextNote) -> str:
+    name = f"{note.id} ({note.title})" if note.title else note.id
+    reasons = _because(note.trace[0].reasons()) if note.trace else ""
+    if note.effect == "defeated":
+        return f"{name} does not count here, as {_because(note.trace[1].reasons())}"
+    if note.state is Truth.TRUE:
+        did = (
+            f"and lowered {note.from_tier} to {note.to_tier}"
+            if note.effect == "lowered"
+            else "and had nothing to lower"
+        )
+        return f"{name} holds, as {reasons}, {did}"
+    if note.state is Truth.UNKNOWN:
+        open_parts = [node for node in note.trace if node.state is Truth.UNKNOWN] or list(note.trace)
+        cause = _because(leaf for node in open_parts for leaf in node.reasons())
+        did = (
+            "an open exception excuses nothing, and a person looks" if note.effect == "review" else "it excuses nothing"
+        )
+        return f"{name} is open, as {cause}: {did}"
+    return f"{name} does not hold, as {reasons}"
+
+
+def _action(action: Action) -> str:
+    text = action.says or action.id
+    text += f", within {duration_words(action.within_s)}" if action.within_s is not None else ""
+    needs = []
+    if "humans" in action.needs:
+        n = action.needs["humans"]
+        needs.append("one person has to agree first" if n == 1 else f"{n} people have to agree first")
+    if "evidence" in action.needs:
+        needs.append(f"{action.needs['evidence']} items have to be listed as evidence")
+    return f"{text} ({joined(needs)})" if needs else text
+
+
+def _outcome(decision: Decision) -> str:
+    if decision.mode == "review_only":
+        withheld = "; ".join(_action(action) for action in decision.withheld)
+        return f"A guard against a bad release withheld all actions, and a person has to look. Withheld: {withheld}."
+    if not decision.actions:
+        return "A person has to look; nothing is done to the item until then." if decision.review else ""
+    text = f"Recommended: {'; '.join(_action(action) for action in decision.actions)}."
+    if decision.review:
+        text += " A person has to look as well, as something that bears on this is open."
+    return text
+
+
+def why(decision: Decision) -> str:
+    """The paragraphs of ``Decision.why()``.
+
+    Parameters
+    ----------
+    decision
+        A full record.
+
+    Returns
+    -------
+    str
+        Paragraphs separated by a line break: outcome, findings, tiers, exceptions, what is recommended, what would
+        have changed it, what made it.
+    """
+    rows = [_head(decision)]
+    rows += [_finding(finding) for finding in decision.findings]
+    if not decision.findings:
+        rows.append("No category reached the score from which a person looks.")
+    if decision.language is not Truth.TRUE:
+        state = "is not one" if decision.language is Truth.FALSE else "could not be told to be one"
+        rows.append(f"The language of the text {state} that the model was tested in.")
+    if decision.findings:
+        rows += _tiers(decision)
+        if decision.contexts:
+            rows.append(f"Exceptions considered: {'; '.join(_context(note) for note in decision.contexts)}.")
+    rows.append(_outcome(decision))
+    rows.append(decision.change)
+    if decision.tier != "none" and decision.appeal:
+        rows.append(f"This is a recommendation made by software. {decision.appeal}.")
+    hashes = f"policy file {decision.policy_sha256[:12]}, model {decision.model_name} {decision.model_sha256[:12]}"
+    hashes += f", text {decision.text_sha256[:12]}" if decision.text_sha256 else ""
+    rows.append(f"Made by: {hashes}. A score is a calibrated probability at the model's stated share of such posts.")
+    return "\n".join(row for row in rows if row)
