@@ -1,5 +1,412 @@
+"""Checks that need the whole file: names that must exist, tiers that could never be reached, rules that would excuse.
+
+They read the raw tree, not the typed document, so that they still run when another part of the file is malformed:
+whatever has the wrong type is left to the types.
+"""
+
 from __future__ import annotations
 
+import datetime as dt
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeGuard
 
-def check(tree):
+from tsclassify.policy import schema
+from tsclassify.policy.conditions import ITEM_KINDS, Node
+from tsclassify.policy.faults import Fault, nearest, shown
+from tsclassify.policy.platform import INDICATORS, Indicators, PlatformReview
+from tsclassify.policy.strict_yaml import Path, Tree
+from tsclassify.policy.testcase import SCORE_WORDS, TestItem
+from tsclassify.policy.translate import mark_of
+from tsclassify.taxonomy import CATEGORIES, SIGNALS
+
+__all__ = ["check"]
+
+_RESERVED: Final = ("review", "none")
+_SCOPES: Final = {
+    "provider": ("item", "tenant"),
+    "app_store": ("item", "app"),
+    "platform": ("item", "account"),
+    "community": ("item", "account"),
+}
+
+Say = Callable[..., None]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _entries(value: Any) -> list[tuple[int, dict[str, Any]]]:
+    """The mappings of a list, with their index."""
+    return [(i, entry) for i, entry in enumerate(value) if isinstance(entry, dict)] if isinstance(value, tuple) else []
+
+
+def _meant(value: Any, model: type[Node]) -> dict[str, Any]:
+    """A mapping with misspelt keys under their right names, so that one slip is not followed by a dozen."""
+    if not isinstance(value, dict):
+        return {}
+    known = [info.alias or name for name, info in model.model_fields.items()]
+    meant = {key: entry for key, entry in value.items() if key in known}
+    for key, entry in value.items():
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+            meant.setdefault(close[0] if close else key, entry)
+    return meant
+
+
+def _rules(value: Any, model: type[Node]) -> list[tuple[int, dict[str, Any]]]:
+    return [(i, _meant(entry, model)) for i, entry in _entries(value)]
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _names(value: Any, path: Path) -> list[tuple[str, Path]]:
+    """One name or a list of names, each with its path."""
+    if isinstance(value, str):
+        return [(value, path)]
+    if isinstance(value, tuple):
+        return [(name, (*path, i)) for i, name in enumerate(value) if isinstance(name, str)]
     return []
+
+
+def _leaves(condition: Any, path: Path, *, negated: bool = False) -> Iterator[tuple[dict[str, Any], Path, bool]]:
+    """Raw leaves of a condition, each with its path and whether an odd number of ``not`` stands above."""
+    if condition == "cure_expired":
+        return
+    if not isinstance(condition, dict):
+        return
+    for key in ("all", "any"):
+        if isinstance(condition.get(key), tuple):
+            for i, part in enumerate(condition[key]):
+                yield from _leaves(part, (*path, key, i), negated=negated)
+            return
+    if "not" in condition:
+        yield from _leaves(condition["not"], (*path, "not"), negated=not negated)
+        return
+    yield condition, path, negated
+
+
+class _Malformed(Exception):
+    """A condition that the types refuse."""
+
+
+def _truth(condition: Any, leaf: Callable[[str, Any, bool], int], *, negated: bool = False) -> int:
+    """Kleene truth of a raw condition; `leaf` gets the kind, what it names, and the polarity."""
+    if not isinstance(condition, dict):
+        raise _Malformed
+    kinds = [kind for kind in ITEM_KINDS if kind in condition]
+    if len(kinds) != 1:
+        raise _Malformed
+    kind, value = kinds[0], condition[kinds[0]]
+    if kind == "not":
+        return 2 - _truth(value, leaf, negated=not negated)
+    if kind in ("all", "any"):
+        if not isinstance(value, tuple) or not value:
+            raise _Malformed
+        states = [_truth(part, leaf, negated=negated) for part in value]
+        return min(states) if kind == "all" else max(states)
+    return leaf(kind, value, negated)
+
+
+class _Checker:
+    """The checks of one file; ``faults`` grows as they run."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.data = _meant(tree.data, schema.Document)
+        self.faults: list[Fault] = []
+        self.categories = _mapping(self.data.get("categories"))
+        self.tiers = _rules(self.data.get("tiers"), schema.Tier)
+        self.contexts = _rules(self.data.get("contexts"), schema.Context)
+        self.actions = _mapping(self.data.get("actions"))
+        self.clauses = _mapping(self.data.get("clauses"))
+        self.steps = _rules(_meant(self.data.get("ladder"), schema.Ladder).get("steps"), schema.Step)
+        review = _meant(self.data.get("platform_review"), PlatformReview)
+        self.indicators = _meant(review.get("indicators"), Indicators)
+        # A misspelt category is one fault, at its definition; what asks for the right name is not at fault.
+        self.category_names = [*self.categories]
+        for name in self.categories:
+            if name not in CATEGORIES:
+                self.category_names += difflib.get_close_matches(name, CATEGORIES, n=1, cutoff=0.6)
+        self.tier_ids = [tier["id"] for _, tier in self.tiers if isinstance(tier.get("id"), str)]
+        self.step_ids = [step["id"] for _, step in self.steps if isinstance(step.get("id"), str)]
+        self.outcomes = [*self.tier_ids, *_RESERVED]
+
+    def say(self, path: Path, message: str, hint: str = "", *, on_key: bool = False) -> None:
+        self.faults.append(Fault.at(mark_of(self.tree, path, on_key=on_key), path, message, hint))
+
+    def known(self, name: Any, path: Path, what: str, known: Iterable[str], *, on_key: bool = False) -> bool:
+        """Whether a name exists; a fault when not. Values that are no names are left to the types."""
+        names = list(known)
+        if not isinstance(name, str) or name in names:
+            return isinstance(name, str)
+        listed = f"one of {', '.join(names[:12])}" if names else "defined in this file"
+        self.say(path, f"{what} must be {listed}, got {shown(name)}", nearest(name, names), on_key=on_key)
+        return False
+
+    def unique(self, ids: Iterable[tuple[Any, Path]], what: str, reserved: tuple[str, ...] = ()) -> None:
+        seen: dict[str, int] = {}
+        for name, path in ids:
+            if not isinstance(name, str):
+                continue
+            line = mark_of(self.tree, path).line
+            if name in reserved:
+                self.say(path, f"{what} must not be {' or '.join(reserved)}, got {shown(name)}")
+            elif name in seen:
+                self.say(path, f"{what} must be unique, got {shown(name)} again", f"first on line {seen[name]}")
+            seen.setdefault(name, line)
+
+    def check_categories(self) -> None:
+        used = {
+            name
+            for _, tier in self.tiers
+            for leaf, path, _ in _leaves(tier.get("when"), ())
+            for kind in ("act", "review")
+            for name, _ in _names(leaf.get(kind), path)
+        }
+        for name, rule in self.categories.items():
+            path: Path = ("categories", name)
+            if not self.known(name, path, "category", CATEGORIES, on_key=True) or not isinstance(rule, dict):
+                continue
+            self.known(rule.get("clause"), (*path, "clause"), "clause", self.clauses)
+            review, act = rule.get("review"), rule.get("act")
+            if _is_number(review) and _is_number(act) and review > act:
+                self.say((*path, "review"), f"review must be at most act, got {review:g} above {act:g}")
+            for level, asked in (("review", review), ("act", act)):
+                self.check_point(asked, (*path, level), level)
+            if "act" in rule and act is not None and name not in used and self.tiers:
+                hint = "give it act: null if it may only ever send to a person"
+                self.say(path, f"category must be asked by a tier, got none that asks {shown(name)}", hint, on_key=True)
+
+    def check_point(self, asked: Any, path: Path, level: str) -> None:
+        if not isinstance(asked, dict) or set(asked) - {"precision", "recall", "else"}:
+            return
+        given = [key for key in ("precision", "recall") if key in asked]
+        if len(given) != 1:
+            self.say(path, f"operating point must ask precision or recall, got {' and '.join(given) or 'neither'}")
+        if level == "review" and asked.get("else") == "review_only":
+            hint = "else: best, or else: a number"
+            self.say((*path, "else"), "fallback of review must be a threshold, got 'review_only'", hint)
+
+    def check_tiers(self) -> None:
+        self.unique(((tier.get("id"), ("tiers", i, "id")) for i, tier in self.tiers), "tier id", _RESERVED)
+        never_acts = {
+            name
+            for name, rule in self.categories.items()
+            if isinstance(rule, dict) and "act" in rule and rule["act"] is None
+        }
+        earlier: list[tuple[Any, Any]] = []
+        for i, tier in self.tiers:
+            path: Path = ("tiers", i, "when")
+            when = tier.get("when")
+            names_ok = self.check_leaves(when, path)
+            self.check_does(tier, ("tiers", i))
+            same = next((name for name, other in earlier if other == when), None)
+            if same is not None:
+                self.say(path, f"condition must differ from that of a more severe tier, got that of {shown(same)}")
+            earlier.append((tier.get("id"), when))
+            if names_ok and same is None:
+                self.check_reachable(when, path, never_acts)
+
+    def check_reachable(self, when: Any, path: Path, never_acts: set[str]) -> None:
+        def at_worst(kind: str, value: Any, negated: bool) -> int:
+            return 0 if kind in ("act", "review") else 1
+
+        def at_best(kind: str, value: Any, negated: bool) -> int:
+            if kind == "act" and all(name in never_acts for name, _ in _names(value, ())):
+                return 1
+            return 0 if negated else 2
+
+        try:
+            if _truth(when, at_worst) != 0:
+                hint = "join it by all with an act or review condition"
+                self.say(path, "tier must rest on a category, got a condition that can hold without any", hint)
+            elif _truth(when, at_best) != 2:
+                message = "tier must be able to hold, got a condition on a category whose act is null"
+                self.say(path, message, "ask review instead of act, or give the category a threshold")
+        except _Malformed:
+            return
+
+    def check_leaves(self, condition: Any, path: Path, *, scores: bool = True) -> bool:
+        """Names in an item condition; False when one is unknown."""
+        fine = True
+        for leaf, place, negated in _leaves(condition, path):
+            for kind in ("act", "review"):
+                for name, where in _names(leaf.get(kind), (*place, kind)):
+                    fine &= self.known(name, where, "category", self.category_names)
+                if kind not in leaf:
+                    continue
+                if not scores:
+                    message = "an exception must ask signals or fields, got a score"
+                    self.say(place, message, "ask the score in unless, or in a tier")
+                    fine = False
+                elif negated:
+                    message = f"{kind} must not stand under not: a higher score would soften the decision"
+                    self.say(place, message, "turn the condition round, or ask a signal")
+                    fine = False
+            for name, where in _names(leaf.get("signal"), (*place, "signal")):
+                fine &= self.known(name, where, "signal", SIGNALS)
+        return fine
+
+    def check_does(self, rule: dict[str, Any], path: Path) -> None:
+        for name, where in _names(rule.get("do"), (*path, "do")):
+            self.known(name, where, "action", self.actions)
+        if rule.get("clause") is not None:
+            self.known(rule["clause"], (*path, "clause"), "clause", self.clauses)
+
+    def check_contexts(self) -> None:
+        self.unique(((context.get("id"), ("contexts", i, "id")) for i, context in self.contexts), "context id")
+        for i, context in self.contexts:
+            path: Path = ("contexts", i)
+            self.check_leaves(context.get("when"), (*path, "when"), scores=False)
+            self.check_leaves(context.get("unless"), (*path, "unless"))
+            for tier, target in _mapping(context.get("lowers")).items():
+                place = (*path, "lowers", tier)
+                if not self.known(tier, place, "tier", self.outcomes[:-1], on_key=True):
+                    continue
+                if self.known(target, place, "result", self.outcomes) and self.rank(target) <= self.rank(tier):
+                    milder = ", ".join(self.outcomes[self.rank(tier) + 1 :])
+                    self.say(place, f"result must be milder than {tier} ({milder}), got {shown(target)}")
+            for tier, lowest in _mapping(context.get("floor")).items():
+                place = (*path, "floor", tier)
+                if self.known(tier, place, "tier", self.tier_ids, on_key=True):
+                    self.known(lowest, place, "floor", self.outcomes[:-1])
+
+    def rank(self, outcome: str) -> int:
+        return self.outcomes.index(outcome)
+
+    def check_actions(self) -> None:
+        scopes = _SCOPES.get(str(self.data.get("kind")))
+        for name, action in self.actions.items():
+            scope = _mapping(action).get("scope")
+            if (
+                scopes
+                and isinstance(scope, str)
+                and scope in ("item", "account", "tenant", "app")
+                and scope not in scopes
+            ):
+                kind = self.data["kind"]
+                message = f"scope must be {' or '.join(scopes)} in a policy of kind {kind}, got {shown(scope)}"
+                self.say(("actions", name, "scope"), message)
+
+    def check_ladder(self) -> None:
+        ids = ((step.get("id"), ("ladder", "steps", i, "id")) for i, step in self.steps)
+        self.unique(ids, "step id", ("none", "latest"))
+        for i, step in self.steps:
+            path: Path = ("ladder", "steps", i)
+            self.check_does(step, path)
+            milder = self.step_ids[: self.step_ids.index(step["id"])] if step.get("id") in self.step_ids else []
+            for leaf, place, _ in _leaves(step.get("when"), (*path, "when")):
+                for kind in ("unresolved", "taken", "cure_expired"):
+                    for name, where in _names(leaf.get(kind), (*place, kind)):
+                        if name != "latest" or kind != "cure_expired":
+                            self.known(name, where, "milder step", milder)
+                if "count" in leaf:
+                    self.known(leaf["count"], (*place, "count"), "tier", self.tier_ids)
+                self.check_review_leaf(leaf, place)
+
+    def check_review_leaf(self, leaf: dict[str, Any], place: Path) -> None:
+        if "indicator" in leaf:
+            self.known(leaf["indicator"], (*place, "indicator"), "indicator", self.indicators)
+        if "finding" in leaf and "platform_review" not in self.data:
+            hint = "add the key platform_review"
+            self.say((*place, "finding"), "finding must come from a platform review, got a policy without one", hint)
+
+    def check_platform(self) -> None:
+        process = _mapping(_mapping(self.data.get("platform_review")).get("effective_process"))
+        for key in ("effective", "not_effective"):
+            for leaf, place, _ in _leaves(process.get(key), ("platform_review", "effective_process", key)):
+                self.check_review_leaf(leaf, place)
+
+    def check_effective(self) -> None:
+        effective = _mapping(self.data.get("effective"))
+        try:
+            since, until = (dt.date.fromisoformat(effective[key]) for key in ("from", "until"))
+        except (KeyError, TypeError, ValueError):
+            return
+        if until < since:
+            self.say(("effective", "until"), f"until must not lie before from, got {until} before {since}")
+
+    def check_tests(self) -> None:
+        tests = _entries(self.data.get("tests"))
+        self.unique(((test.get("name"), ("tests", i, "name")) for i, test in tests), "test name")
+        for i, test in tests:
+            path: Path = ("tests", i)
+            expect = _mapping(test.get("expect"))
+            if isinstance(test.get("expect"), dict) and not expect:
+                self.say((*path, "expect"), "a test must expect something, got an empty mapping")
+            if "item" not in test and "history" not in test and "given" not in test:
+                self.say(path, "a test must have an item, a history or what is given, got none of them")
+            self.check_test_item(test, path)
+            self.check_history(test, path)
+            for key in ("tier", "at_least", "at_most", "not_tier"):
+                for name, where in _names(expect.get(key), (*path, "expect", key)):
+                    self.known(name, where, "tier", self.outcomes)
+            for name, where in _names(expect.get("actions"), (*path, "expect", "actions")):
+                self.known(name, where, "action", self.actions)
+            known = [str(context.get("id")) for _, context in self.contexts]
+            for name in _mapping(expect.get("contexts")):
+                self.known(name, (*path, "expect", "contexts", name), "context", known, on_key=True)
+            if "step" in expect:
+                self.known(expect["step"], (*path, "expect", "step"), "step", [*self.step_ids, "none"])
+            asked = [key for key in expect if key != "step"]
+            if asked and "item" not in test:
+                self.say(
+                    (*path, "expect", asked[0]),
+                    f"{asked[0]} must come from an item, got a test without one",
+                    on_key=True,
+                )
+
+    def check_test_item(self, test: dict[str, Any], path: Path) -> None:
+        item = test.get("item")
+        if not isinstance(item, dict):
+            return
+        place = (*path, "item")
+        if "text" not in item and "scores" not in item:
+            self.say(place, "item must have a text or scores, got neither")
+        for name, score in _mapping(item.get("scores")).items():
+            if not self.known(name, (*place, "scores", name), "category", self.category_names, on_key=True):
+                continue
+            never = _mapping(self.categories.get(name)).get("act", 0) is None
+            if never and score in SCORE_WORDS[:2]:
+                self.say((*place, "scores", name), f"{name} must have an act threshold, got act: null")
+        for name in _mapping(item.get("signals")):
+            self.known(name, (*place, "signals", name), "signal", SIGNALS, on_key=True)
+        keys = list(TestItem.model_fields)
+        for name in item:
+            hint = nearest(name, keys)
+            if name not in keys and hint:
+                self.say((*place, name), f"field must not be a misspelt key, got {shown(name)}", hint, on_key=True)
+
+    def check_history(self, test: dict[str, Any], path: Path) -> None:
+        for i, event in _entries(test.get("history")):
+            place = (*path, "history", i)
+            if len({"tier", "step"} & set(event)) != 1:
+                self.say(place, "event must have a tier or a step, got both or neither")
+            if "tier" in event:
+                self.known(event["tier"], (*place, "tier"), "tier", self.tier_ids)
+            if "step" in event:
+                self.known(event["step"], (*place, "step"), "step", self.step_ids)
+        given = _mapping(test.get("given"))
+        for name in _mapping(given.get("indicators")):
+            known = self.indicators or INDICATORS
+            self.known(name, (*path, "given", "indicators", name), "indicator", known, on_key=True)
+
+
+def check(tree: Tree) -> list[Fault]:
+    """Faults of a parsed file that no type can see."""
+    checker = _Checker(tree)
+    if not isinstance(tree.data, dict):
+        return []
+    checker.check_effective()
+    checker.check_categories()
+    checker.check_tiers()
+    checker.check_contexts()
+    checker.check_actions()
+    checker.check_ladder()
+    checker.check_platform()
+    checker.check_tests()
+    return checker.faults

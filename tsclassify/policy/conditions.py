@@ -51,6 +51,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+_JOIN: dict[str, Callable[[Any, Any], Any]] = {"all": np.minimum, "any": np.maximum}
+
 
 class Node(BaseModel):
     """A piece of a policy: immutable, strict, no key that is not listed."""
@@ -377,10 +379,10 @@ def evaluate(condition: Any, leaf: Callable[[Any], T]) -> T:
     operator = condition.operator
     if not operator:
         return leaf(condition)
-    states = [evaluate(part, leaf) for part in condition.parts]
-    if operator == "not":
-        return 2 - states[0]  # type: ignore[operator,no-any-return]
-    return reduce(np.minimum if operator == "all" else np.maximum, states)  # type: ignore[arg-type]
+    states: list[Any] = [evaluate(part, leaf) for part in condition.parts]
+    joined: Any = 2 - states[0] if operator == "not" else reduce(_JOIN[operator], states)
+    found: T = joined
+    return found
 
 
 def leaves(condition: Any, *, negated: bool = False) -> Iterator[tuple[Any, bool]]:

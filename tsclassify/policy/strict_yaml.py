@@ -217,8 +217,8 @@ def parse(data: bytes) -> Tree:
         mark = error.problem_mark or error.context_mark
         where = Mark(mark.line + 1, mark.column + 1) if mark is not None else Mark(1, 1)
         lines = text.splitlines()
-        line = lines[where.line - 1] if where.line <= len(lines) else ""
-        hint = "indent with blanks, not tabs" if "\t" in line else ""
+        written = lines[where.line - 1] if where.line <= len(lines) else ""
+        hint = "indent with blanks, not tabs" if "\t" in written else ""
         builder.tree.faults.append(Fault.at(where, (), f"file must be YAML, got an error: {error.problem}", hint))
         builder.tree.data = None
     except yaml.YAMLError as error:

@@ -93,7 +93,7 @@ def _known_keys(loc: tuple[str | int, ...]) -> list[str]:
 
 def _condition(path: Path, value: Any, data: Any) -> tuple[str, str, Path, bool]:
     """What is wrong with a condition that asks nothing, or two things."""
-    kinds = ITEM_KINDS
+    kinds: tuple[str, ...] = ITEM_KINDS
     if path and path[0] == "ladder":
         kinds = LADDER_KINDS
     elif path and path[0] == "platform_review":
