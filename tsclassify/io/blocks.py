@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class Block:
         Bytes of input that the block covers (without an added line feed).
     first_line, n_lines
         Number of the first line, from 1, and how many there are.
+    running
+        sha256 object over the input up to the end of this block; None when not asked for.
     """
 
     data: bytes
@@ -42,6 +44,7 @@ class Block:
     size: int
     first_line: int
     n_lines: int
+    running: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Oversize:
     first_line: int
     length: int
     sha256: str
+    running: Any = None
     n_lines: int = 1
 
 
@@ -64,6 +68,7 @@ def read_blocks(
     block_bytes: int = BLOCK_BYTES,
     block_lines: int = BLOCK_LINES,
     max_line: int = MAX_LINE_BYTES,
+    running: Any = None,
 ) -> Iterator[Block | Oversize]:
     """Cut a stream into blocks.
 
@@ -77,7 +82,17 @@ def read_blocks(
         Bounds of a block; a single line may make it longer, up to `max_line`.
     max_line
         A line longer than this, that does not end within the bytes read, is read past and reported.
+    running
+        A sha256 object over the input before `offset`; when given, every block carries a copy up to its end.
     """
+
+    def digest(*parts: bytes) -> Any:
+        if running is None:
+            return None
+        for part in parts:
+            running.update(part)
+        return running.copy()
+
     pending = b""
     skipped = 0
     skipped_hash = hashlib.sha256()
@@ -88,10 +103,12 @@ def read_blocks(
             part = chunk if cut < 0 else chunk[:cut]
             skipped_hash.update(part)
             skipped += len(part)
+            so_far = digest(part)
             if chunk and cut < 0:
                 continue
             size = skipped + (cut >= 0)
-            yield Oversize(offset, size, first_line, skipped, skipped_hash.hexdigest())
+            so_far = digest(chunk[cut : cut + 1]) if cut >= 0 else so_far
+            yield Oversize(offset, size, first_line, skipped, skipped_hash.hexdigest(), so_far)
             offset, first_line, skipped = offset + size, first_line + 1, 0
             if not chunk:
                 return
@@ -100,18 +117,19 @@ def read_blocks(
                 continue
         elif not chunk:
             if pending:
-                yield Block(pending + b"\n", offset, len(pending), first_line, 1)
+                yield Block(pending + b"\n", offset, len(pending), first_line, 1, digest(pending))
             return
         cut = chunk.rfind(b"\n") + 1
         if not cut:
             pending += chunk
             if len(pending) > max_line:
+                digest(pending)
                 skipped, skipped_hash, pending = len(pending), hashlib.sha256(pending), b""
             continue
         data = pending + chunk[:cut]
         pending = chunk[cut:]
         for piece, n_lines in _pieces(data, block_lines):
-            yield Block(piece, offset, len(piece), first_line, n_lines)
+            yield Block(piece, offset, len(piece), first_line, n_lines, digest(piece))
             offset, first_line = offset + len(piece), first_line + n_lines
 
 

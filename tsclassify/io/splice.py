@@ -76,6 +76,7 @@ class ResultLayout:
             pieces.append((b'"scores":{' if k == 0 else b",") + _json(name) + b":")
         pieces += [_json(name) + b":" + _json(word) for name in categories for word in _LEVEL_WORDS]
         pieces += [_json(name) + b":" + _json(word) for name in signals for word in _TRUTH_WORDS]
+        pieces += [b'"language":' + _json(word) + b"," for word in _TRUTH_WORDS]
         pieces += [b'"tier":' + _json(name) + b"," for name in tiers]
         starts = np.zeros(len(pieces) + 1, dtype=np.int64)
         np.cumsum([len(piece) for piece in pieces], out=starts[1:])
@@ -117,6 +118,7 @@ def splice_rows(
     replaced: Any,
     scores: Any,
     keep: Any,
+    language: Any,
     tiers: Any,
     reviews: Any,
     levels: Any,
@@ -142,9 +144,9 @@ def splice_rows(
         float32 (n, K).
     keep
         bool (n,): rows to write.
-    tiers, reviews, levels, states
-        int16 (n,) row of the tier table, bool (n,), int8 (n, K) 0 none, 1 review, 2 act, int8 (n, S) of ``Truth``;
-        levels and states are written where some level is above 0.
+    language, tiers, reviews, levels, states
+        int8 (n,) of ``Truth``, int16 (n,) row of the tier table, bool (n,), int8 (n, K) 0 none, 1 review, 2 act,
+        int8 (n, S) of ``Truth``; levels and states are written where some level is above 0.
     table, starts, n_tiers, n_categories, n_signals
         A `ResultLayout`.
     out
@@ -159,7 +161,8 @@ def splice_rows(
     first_score = 8
     first_level = first_score + n_categories
     first_signal = first_level + 2 * n_categories
-    first_tier = first_signal + 3 * n_signals
+    first_language = first_signal + 3 * n_signals
+    first_tier = first_language + 3
     for row in range(lines.shape[0]):
         if not keep[row]:
             continue
@@ -176,6 +179,7 @@ def splice_rows(
         if n_tiers:
             at = _put(out, at, table, starts, first_tier + tiers[row])
             at = _put(out, at, table, starts, 3 if reviews[row] else 2)
+        at = _put(out, at, table, starts, first_language + language[row])
         found = False
         for k in range(n_categories):
             at = _put(out, at, table, starts, first_score + k)

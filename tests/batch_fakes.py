@@ -1,0 +1,96 @@
+"""A classifier and a policy of the right shape whose answers can be read off the text; no bundle is needed."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+import numpy as np
+
+from tsclassify.policy.columns import DecisionColumns, ItemColumns
+from tsclassify.records import ModelInfo, Truth
+from tsclassify.taxonomy import CATEGORIES, SIGNALS
+
+WORDS = ("river", "picnic", "zorp", "blick", "garden", "threat", "naïve", "😀", 'say "hi"', "tab\there", "back\\slash")
+
+
+class FakeClassifier:
+    """Scores are hashes of the text's bytes; a text with ``zorp`` reaches high scores."""
+
+    def __init__(self, name: str = "fake") -> None:
+        self.info = ModelInfo(
+            name=name,
+            sha256="f" * 64,
+            categories=CATEGORIES,
+            signals=SIGNALS,
+            priors=dict.fromkeys(CATEGORIES, 0.1),
+            operating_points={},
+            signal_bands={},
+        )
+
+    def measure_utf8(self, data, offsets):
+        n = len(offsets) - 1
+        scores = np.zeros((n, len(CATEGORIES)), dtype=np.float32)
+        language = np.full(n, Truth.TRUE, dtype=np.int8)
+        raw = data.tobytes()
+        for row in range(n):
+            text = raw[offsets[row] : offsets[row + 1]]
+            seed = zlib.crc32(text)
+            scores[row] = [((seed >> (3 * k)) & 0xFF) / 1024 for k in range(len(CATEGORIES))]
+            if b"zorp" in text:
+                scores[row, seed % len(CATEGORIES)] = 0.5 + (seed & 0xFF) / 512
+            if b"blick" in text:
+                language[row] = Truth.UNKNOWN
+        return scores, language
+
+    def signal_states_utf8(self, data, offsets, rows):
+        n = len(offsets) - 1
+        states = {name: np.full(n, Truth.UNKNOWN, dtype=np.int8) for name in SIGNALS}
+        for k, name in enumerate(SIGNALS):
+            for row in rows.tolist():
+                states[name][row] = zlib.crc32(data[offsets[row] : offsets[row + 1]].tobytes(), k) % 3
+        return states
+
+
+class FakePolicy:
+    """Acts from 0.7, reviews from 0.5; one tier."""
+
+    name, version, sha256, source_sha256 = "fake-policy", "1.0", "a" * 64, "b" * 64
+    tier_names = ("violation", "review", "none")
+    tiers = ()
+    contexts = ()
+
+    def thresholds(self, info):
+        return {category: (0.5, 0.7) for category in info.categories}
+
+    def decide_columns(self, columns: ItemColumns, info: ModelInfo) -> DecisionColumns:
+        levels = {
+            name: ((columns.score(name) >= 0.5).astype(np.int8) + (columns.score(name) >= 0.7)).astype(np.int8)
+            for name in columns.categories
+        }
+        top = np.max(list(levels.values()), axis=0)
+        tier = np.array([2, 1, 0], dtype=np.int16)[top]
+        review = (tier == 1) | (columns.signals["specific"] == Truth.TRUE)
+        return DecisionColumns(self.tier_names, tier, review, levels, {}, np.array([True, False, False]))
+
+
+def posts(n: int, seed: int = 0) -> list[dict]:
+    """Posts that we write, of many sizes and with characters that need escapes."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for row in range(n):
+        words = [WORDS[k] for k in rng.integers(0, len(WORDS), rng.integers(1, 30))]
+        post = {
+            "id": f"p{row}",
+            "actor": f"u{row % 97}",
+            "text": " ".join(words),
+            "n": row / 7,
+            "tags": ["a", "b"],
+            "deep": {"b": [row]},
+        }
+        made.append(post)
+    return made
+
+
+def jsonl(items: list[dict], *, ascii_only: bool = False) -> bytes:
+    return b"".join(json.dumps(item, ensure_ascii=ascii_only).encode() + b"\n" for item in items)

@@ -1,0 +1,127 @@
+"""Batch scoring: files of posts in, the same posts with scores and decisions out."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tsclassify.batch.job import Job, StoppedError
+from tsclassify.batch.plan import Scoring, make_plan
+from tsclassify.batch.summary import BatchSummary
+from tsclassify.io.blocks import BLOCK_BYTES
+from tsclassify.io.sources import MAX_RATIO, find_sources
+from tsclassify.io.strict import MAX_LINE_BYTES
+
+if TYPE_CHECKING:
+    from tsclassify.policy import Policy
+
+__all__ = ["BatchSummary", "StoppedError", "score_jsonl"]
+
+_Path = str | os.PathLike[str]
+
+
+def score_jsonl(
+    inputs: _Path | Sequence[_Path],
+    out: _Path,
+    *,
+    policy: Policy | _Path | None = None,
+    model: Scoring | _Path | None = None,
+    workers: int = 2,
+    resume: bool = False,
+    overwrite: bool = False,
+    fields: Mapping[str, str] | None = None,
+    select: Sequence[str] = (),
+    rejects: _Path | None = None,
+    max_line: int = MAX_LINE_BYTES,
+    max_ratio: float = MAX_RATIO,
+    block_bytes: int = BLOCK_BYTES,
+    progress: bool = False,
+    stop: threading.Event | None = None,
+) -> BatchSummary:
+    """Score, and with a policy decide, every post of some files.
+
+    Every accepted line is written back as it stood, in order, with one more field at its end: the result. A line
+    that is not accepted goes to the rejects file with its number and the reason. The output appears under its name
+    when it is whole.
+
+    Parameters
+    ----------
+    inputs
+        File, folder or ``-`` (stdin), or a list of them: JSONL, plain or packed by gzip or zstd, or Parquet.
+    out
+        Output: JSONL, Parquet when the name ends in ``.parquet``, or ``-`` (stdout).
+    policy
+        Policy, its name or its path; without one, posts are scored and nothing is decided.
+    model
+        Classifier, bundle folder or bundle name; the shipped bundle when None.
+    workers
+        Threads that score, 1 to 256. The output does not depend on it.
+    resume
+        Go on where a killed or stopped run of the same job left off; start when there is none. A finished job is
+        not done again.
+    overwrite
+        Replace an existing output.
+    fields
+        New names of text, id, actor, tenant, at, signals and result, for example ``{"text": "body"}``.
+    select
+        Write only items with these outcomes: ``review``, ``act``.
+    rejects
+        Rejects file; ``OUT.rejected.jsonl`` when None.
+    max_line
+        Longest line accepted, in bytes.
+    max_ratio
+        Largest unpacked over packed size of an input, looked at from 256 MiB on.
+    block_bytes
+        Bytes read at a time.
+    progress
+        Draw a progress bar when stderr is a terminal.
+    stop
+        Set it from another thread to end the job in a state that `resume` goes on from.
+
+    Returns
+    -------
+    BatchSummary
+        Counts, rates, rejects, seconds, versions and hashes.
+
+    Raises
+    ------
+    InputError
+        When a file or a setting cannot be used.
+    StoppedError
+        When `stop` was set.
+    """
+    given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    plan = make_plan(load_model(model), load_policy(policy), fields=fields, select=select, max_line=max_line)
+    job = Job(
+        plan,
+        find_sources(given),
+        os.fspath(out),
+        rejects=None if rejects is None else os.fspath(rejects),
+        workers=workers,
+        block_bytes=block_bytes,
+        max_ratio=max_ratio,
+        stop=stop,
+        progress=progress,
+    )
+    return job.run(resume=resume, overwrite=overwrite)
+
+
+def load_model(model: Scoring | _Path | None) -> Scoring:
+    """A classifier, from itself, a path or a name."""
+    if model is not None and not isinstance(model, str | os.PathLike):
+        return model
+    from tsclassify.classifier import load
+
+    loaded: Scoring = load(model)
+    return loaded
+
+
+def load_policy(policy: Policy | _Path | None) -> Policy | None:
+    """A policy, from itself, a path or a name."""
+    if policy is None or not isinstance(policy, str | os.PathLike):
+        return policy
+    from tsclassify.policy import Policy as Loader
+
+    return Loader.load(os.fspath(policy))

@@ -1,0 +1,160 @@
+"""One block of lines in, one block of lines with results out: the unit of work of a local job."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsclassify.batch.plan import Decided, Plan
+from tsclassify.io.blocks import Block, Oversize
+from tsclassify.io.lines import ScannedBlock, reject_record
+
+__all__ = ["BlockResult", "Counts", "MetaOfBlock", "count_decided", "process_block", "splice_block"]
+
+_RESULT = 1
+_FIRST_META = 7
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was counted so far; sums over blocks, whatever their size."""
+
+    lines: int = 0
+    items: int = 0
+    written: int = 0
+    blank: int = 0
+    reviews: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    tiers: Counter[str] = field(default_factory=Counter)
+    levels: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        """Add another block's counts."""
+        self.lines += other.lines
+        self.items += other.items
+        self.written += other.written
+        self.blank += other.blank
+        self.reviews += other.reviews
+        for name in ("rejected", "tiers", "levels"):
+            getattr(self, name).update(getattr(other, name))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict and back by `from_dict`."""
+        plain = {name: getattr(self, name) for name in ("lines", "items", "written", "blank", "reviews")}
+        return plain | {name: dict(sorted(getattr(self, name).items())) for name in ("rejected", "tiers", "levels")}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Counts:
+        counts = cls()
+        for name, value in plain.items():
+            setattr(counts, name, Counter(value) if isinstance(value, dict) else value)
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
+class BlockResult:
+    """Output of one block.
+
+    Attributes
+    ----------
+    output
+        Bytes to append to the output.
+    rejected
+        Lines to append to the rejects file.
+    counts
+        Its counts.
+    """
+
+    output: memoryview
+    rejected: bytes
+    counts: Counts
+
+
+def process_block(block: Block | Oversize, plan: Plan, source: str) -> BlockResult:
+    """Score, decide and splice one block; pure, so blocks may run in any order and on any machine.
+
+    Parameters
+    ----------
+    block
+        Lines of the input.
+    plan
+        The job's settings.
+    source
+        Name of the input, for the rejects.
+    """
+    if isinstance(block, Oversize):
+        counts = Counts(lines=1, rejected=Counter(too_long=1))
+        return BlockResult(memoryview(b""), reject_record(source, block), counts)
+    scanned = plan.scanner.scan(block)
+    decided = plan.decide(scanned.data, scanned.offsets, scanned.signals, MetaOfBlock(plan, scanned))
+    keep = plan.keep(decided)
+    counts = count_decided(decided, plan)
+    counts.lines = block.n_lines
+    counts.blank = scanned.n_blank
+    counts.written = int(keep.sum())
+    counts.rejected = Counter(refused.fault.reason for refused in scanned.refused)
+    rejected = b"".join(reject_record(source, block, refused) for refused in scanned.refused)
+    return BlockResult(splice_block(scanned, decided, keep, plan), rejected, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class MetaOfBlock:
+    """Reads the policy's metadata from the raw lines."""
+
+    plan: Plan
+    scanned: ScannedBlock
+
+    def __call__(self, rows: NDArray[np.int64], n: int) -> Mapping[str, NDArray[np.object_]]:
+        columns: dict[str, NDArray[np.object_]] = {}
+        for wanted, name in enumerate(self.plan.fields.meta, start=_FIRST_META):
+            column = np.full(n, None, dtype=object)
+            for row in rows.tolist():
+                column[row] = self.scanned.value(row, wanted)
+            columns[name] = column
+        return columns
+
+
+def count_decided(decided: Decided, plan: Plan) -> Counts:
+    """Counts of scored items, without those that only the reader knows."""
+    counts = Counts(items=len(decided))
+    if plan.policy is None:
+        return counts
+    counts.reviews = int(decided.reviews.sum())
+    by_tier = np.bincount(decided.tiers, minlength=len(plan.tiers)).tolist()
+    counts.tiers = Counter(dict(zip(plan.tiers, by_tier, strict=True)))
+    for level, word in ((1, "review"), (2, "act")):
+        by_category = (decided.levels == level).sum(axis=0).tolist()
+        counts.levels.update({f"{name}.{word}": by_category[k] for k, name in enumerate(plan.info.categories)})
+    return counts
+
+
+def splice_block(scanned: ScannedBlock, decided: Decided, keep: NDArray[np.bool_], plan: Plan) -> memoryview:
+    """The kept raw lines with their results."""
+    from tsclassify.io.splice import splice_rows
+
+    layout = plan.layout
+    out = np.empty(len(scanned.buf) + len(scanned) * layout.widest, dtype=np.uint8)
+    size = splice_rows(
+        scanned.buf,
+        scanned.lines,
+        scanned.spans[:, _RESULT],
+        decided.scores,
+        keep,
+        decided.language,
+        decided.tiers,
+        decided.reviews,
+        decided.levels,
+        decided.states,
+        layout.table,
+        layout.starts,
+        layout.n_tiers,
+        layout.n_categories,
+        layout.n_signals,
+        out,
+    )
+    return memoryview(out[:size].data)

@@ -1,0 +1,288 @@
+"""What a batch job does to every item, resolved once: model, policy, field names, selection, output layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tsclassify
+from tsclassify.errors import InputError
+from tsclassify.io.lines import LineScanner
+from tsclassify.io.strict import MAX_LINE_BYTES, Fields
+from tsclassify.records import SCHEMA_VERSION, ModelInfo, Truth
+
+if TYPE_CHECKING:
+    from tsclassify.io.splice import ResultLayout
+    from tsclassify.policy import Policy
+
+__all__ = ["SELECTIONS", "Decided", "Plan", "Scoring", "make_plan"]
+
+SELECTIONS: Final = ("review", "act")
+_RENAMEABLE: Final = ("text", "id", "actor", "tenant", "at", "signals", "result")
+_TRUTHS: Final = {None: Truth.UNKNOWN, False: Truth.FALSE, True: Truth.TRUE}
+
+
+class Scoring(Protocol):
+    """What batch scoring needs of a classifier; `tsclassify.Classifier` has it."""
+
+    info: ModelInfo
+
+    def measure_utf8(
+        self, data: NDArray[np.uint8], offsets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        """Scores float32 (n, K), and int8 (n,) truth of a tested language."""
+        ...
+
+    def signal_states_utf8(
+        self, data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> Mapping[str, NDArray[np.int8]]:
+        """Signal to int8 (n,) truth, computed for `rows`, unknown elsewhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What came out for n items, as columns.
+
+    Attributes
+    ----------
+    scores
+        float32 (n, K).
+    language
+        int8 (n,) of ``Truth``: reads as a language that the model was tested on.
+    tiers
+        int16 (n,): index into ``Plan.tiers``; all 0 without a policy.
+    reviews
+        bool (n,): a person has to look.
+    levels
+        int8 (n, K): 0 none, 1 reached the review threshold, 2 the act threshold.
+    states
+        int8 (n, S) of ``Truth``; unknown where no level is above 0.
+    """
+
+    scores: NDArray[np.float32]
+    language: NDArray[np.int8]
+    tiers: NDArray[np.int16]
+    reviews: NDArray[np.bool_]
+    levels: NDArray[np.int8]
+    states: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.tiers)
+
+
+MetaColumns = Callable[[NDArray[np.int64], int], Mapping[str, NDArray[np.object_]]]
+"""Reads the policy's metadata for chosen rows of n: name to object array (n,), None where not read."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job's settings that shape its output.
+
+    Attributes
+    ----------
+    classifier
+        The model.
+    policy
+        The policy, or None to score only.
+    fields
+        Names in the input.
+    select
+        Of ``review`` and ``act``; empty keeps every item.
+    max_line
+        Longest line accepted, in bytes.
+    """
+
+    classifier: Scoring
+    policy: Policy | None
+    fields: Fields
+    select: tuple[str, ...] = ()
+    max_line: int = MAX_LINE_BYTES
+
+    @property
+    def info(self) -> ModelInfo:
+        return self.classifier.info
+
+    @cached_property
+    def scanner(self) -> LineScanner:
+        """Reads blocks of JSONL."""
+        return LineScanner(self.fields, frozenset(self.info.signals), self.max_line)
+
+    @cached_property
+    def tiers(self) -> tuple[str, ...]:
+        """Tier names by the codes of ``DecisionColumns.tier``; empty without a policy."""
+        return () if self.policy is None else tuple(self.policy.tier_names)
+
+    @cached_property
+    def layout(self) -> ResultLayout:
+        """Constant pieces of a result line."""
+        from tsclassify.io.splice import ResultLayout
+
+        return ResultLayout.build(
+            field=self.fields.result,
+            categories=self.info.categories,
+            signals=self.info.signals,
+            tiers=self.tiers,
+            model=self.model_label,
+            policy=self.policy_label,
+        )
+
+    @property
+    def model_label(self) -> str:
+        """Name and the first 12 digits of the hash, as written to every result."""
+        return f"{self.info.name}@{self.info.sha256[:12]}"
+
+    @property
+    def policy_label(self) -> str:
+        """Name, version and the first 12 digits of the hash; empty without a policy."""
+        policy = self.policy
+        return "" if policy is None else f"{policy.name}@{policy.version}@{policy.sha256[:12]}"
+
+    def fingerprint(self) -> dict[str, Any]:
+        """All that the bytes of the output depend on, beside the input."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "tsclassify": tsclassify.__version__,
+            "model": {"name": self.info.name, "sha256": self.info.sha256},
+            "policy": None
+            if self.policy is None
+            else {
+                "name": self.policy.name,
+                "version": self.policy.version,
+                "sha256": self.policy.sha256,
+                "source_sha256": self.policy.source_sha256,
+            },
+            "fields": {part: getattr(self.fields, part) for part in _RENAMEABLE},
+            "select": list(self.select),
+            "max_line": self.max_line,
+        }
+
+    # -- deciding -----------------------------------------------------------------------------------
+
+    def decide(
+        self,
+        data: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        stated: Mapping[int, Mapping[str, bool | None]],
+        meta: MetaColumns,
+    ) -> Decided:
+        """Score and decide n texts.
+
+        Parameters
+        ----------
+        data, offsets
+            uint8, and int64 (n + 1,).
+        stated
+            Row to the signals that the item states; they win over the model's.
+        meta
+            Reads metadata; asked only for rows that reach a review threshold.
+        """
+        n, info = len(offsets) - 1, self.info
+        scores, language = self.classifier.measure_utf8(data, offsets)
+        levels = np.zeros(scores.shape, dtype=np.int8)
+        states = np.full((n, len(info.signals)), Truth.UNKNOWN, dtype=np.int8)
+        if self.policy is None:
+            return Decided(scores, language, np.zeros(n, np.int16), np.zeros(n, bool), levels, states)
+        from tsclassify.policy import ItemColumns
+
+        reached = np.zeros(n, dtype=bool)
+        for category, (review, _) in self.policy.thresholds(info).items():
+            reached |= scores[:, info.categories.index(category)] >= np.float32(review)
+        signals = dict(self.classifier.signal_states_utf8(data, offsets, np.flatnonzero(reached)))
+        for row, values in stated.items():
+            for name, value in values.items():
+                signals[name][row] = _TRUTHS[value]
+        # A policy reads no metadata of an item that is below every review threshold, in a tested language.
+        asked = np.flatnonzero(reached | (language != Truth.TRUE))
+        columns = ItemColumns(
+            categories=info.categories,
+            probabilities=scores,
+            signals=signals,
+            language=language,
+            meta=meta(asked, n),
+        )
+        result = self.policy.decide_columns(columns, info)
+        for category, level in result.levels.items():
+            levels[:, info.categories.index(category)] = level
+        for s, name in enumerate(info.signals):
+            states[:, s] = signals[name]
+        return Decided(scores, language, result.tier, result.review, levels, states)
+
+    def keep(self, decided: Decided) -> NDArray[np.bool_]:
+        """Rows that the selection keeps: bool (n,)."""
+        if not self.select:
+            return np.ones(len(decided), dtype=bool)
+        kept = np.zeros(len(decided), dtype=bool)
+        review, none = self.tiers.index("review"), self.tiers.index("none")
+        if "review" in self.select:
+            kept |= decided.reviews | (decided.tiers == review)
+        if "act" in self.select:
+            kept |= (decided.tiers != review) & (decided.tiers != none)
+        return kept
+
+
+def make_plan(
+    classifier: Scoring,
+    policy: Policy | None = None,
+    *,
+    fields: Mapping[str, str] | None = None,
+    select: Sequence[str] = (),
+    max_line: int = MAX_LINE_BYTES,
+) -> Plan:
+    """Check a job's settings.
+
+    Parameters
+    ----------
+    classifier
+        The model.
+    policy
+        The policy, or None.
+    fields
+        New names, for example ``{"text": "body"}``; of text, id, actor, tenant, at, signals and result.
+    select
+        Keep only items with these outcomes: ``review`` and ``act``.
+    max_line
+        Longest line accepted, in bytes.
+
+    Raises
+    ------
+    InputError
+        When a name or a selection is unknown, two fields share a name, or a selection lacks a policy.
+    """
+    renamed = dict(fields or {})
+    for part, name in renamed.items():
+        if part not in _RENAMEABLE:
+            raise InputError(f"fields: name must be one of {', '.join(_RENAMEABLE)}, got {part!r}")
+        if not isinstance(name, str) or not name:
+            raise InputError(f"fields: {part} must be renamed to a name, got {name!r}")
+    for outcome in select:
+        if outcome not in SELECTIONS:
+            raise InputError(f"select: outcome must be one of {', '.join(SELECTIONS)}, got {outcome!r}")
+    if select and policy is None:
+        raise InputError("select: a policy must be given, got none", hint="add --policy")
+    if not max_line > 0:
+        raise InputError(f"max_line: must be positive, got {max_line!r}")
+    chosen = Fields(**renamed, meta=_meta_names(policy))
+    names = chosen.names()
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"fields: every name must have one meaning, got {', '.join(twice)} twice")
+    return Plan(classifier, policy, chosen, tuple(dict.fromkeys(select)), max_line)
+
+
+def _meta_names(policy: Policy | None) -> tuple[str, ...]:
+    """Metadata fields that the policy's tiers and contexts ask for."""
+    if policy is None:
+        return ()
+    from tsclassify.policy.conditions import Meta, leaves
+
+    conditions = [tier.when for tier in policy.tiers]
+    for context in policy.contexts:
+        conditions += [context.when] if context.unless is None else [context.when, context.unless]
+    found = {leaf.meta: None for condition in conditions for leaf, _ in leaves(condition) if isinstance(leaf, Meta)}
+    return tuple(found)

@@ -1,0 +1,238 @@
+"""Parquet in and out of a batch job.
+
+A Parquet output grows as Arrow messages, one per block, which can be cut and continued after a kill like lines; at
+the end they become row groups. Its rows do not depend on the block size, its row groups do.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import decimal
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tsclassify.batch.arrow import ArrowScorer, result_array, result_type
+from tsclassify.batch.block import BlockResult, Counts, count_decided
+from tsclassify.batch.plan import Plan
+from tsclassify.batch.reading import Place
+from tsclassify.errors import InputError
+from tsclassify.io.blocks import BLOCK_LINES, Block, Oversize
+from tsclassify.io.lines import reject_record
+from tsclassify.io.sources import Source, io_fault
+
+__all__ = ["TableOutput", "TablePiece", "lines_of_table", "read_table"]
+
+_LENGTH_BYTES: Final = 8
+_ID = 2
+
+
+@dataclass(frozen=True, slots=True)
+class TablePiece:
+    """Rows of a Parquet input; ``offset`` and ``size`` count rows."""
+
+    batch: Any
+    offset: int
+    size: int
+    first_line: int
+    n_lines: int
+    running: Any
+
+
+def read_table(source: Source, at: Place) -> Iterator[TablePiece]:
+    """Rows of one Parquet file from a place on, `BLOCK_LINES` at a time.
+
+    Raises
+    ------
+    InputError
+        When the file is damaged, or not what it was.
+    """
+    if source.path is None:
+        raise InputError(f"{source.name}: Parquet must be a file, got stdin")
+    try:
+        with source.path.open("rb") as file:
+            running = hashlib.file_digest(file, "sha256")
+        if at.sha256 and running.hexdigest() != at.sha256:
+            raise InputError(f"{source.name}: input must be the same to go on, got another", hint="use --force")
+        row = 0
+        with pq.ParquetFile(source.path) as table:
+            for batch in table.iter_batches(batch_size=BLOCK_LINES):
+                skip = max(0, at.offset - row)
+                row += len(batch)
+                if skip < len(batch):
+                    piece = batch.slice(skip)
+                    first = row - len(piece)
+                    yield TablePiece(piece, first, len(piece), first + 1, len(piece), running)
+    except OSError as error:
+        if isinstance(error, pa.ArrowException) or error.errno is None:
+            raise InputError(f"{source.name}: Parquet must be whole, got damaged data") from None
+        raise io_fault(source.name, error) from None
+    except pa.ArrowException:
+        raise InputError(f"{source.name}: Parquet must be whole, got damaged data") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if isinstance(value, decimal.Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise InputError(f"parquet: values must have a JSON form, got {type(value).__name__}")
+
+
+def lines_of_table(piece: TablePiece) -> Block:
+    """Rows as JSONL, so that Parquet input gives the very lines that JSONL input would.
+
+    Times become ISO 8601, bytes base64, NaN and infinities null; a null field is left out.
+    """
+    lines = []
+    for row in _readable(piece.batch).to_pylist():
+        present = {name: value for name, value in row.items() if value is not None}
+        try:
+            line = json.dumps(present, default=_plain, ensure_ascii=False, allow_nan=False)
+        except ValueError:
+            line = json.dumps(_without_nan(present), default=_plain, ensure_ascii=False)
+        lines.append(line.encode() + b"\n")
+    data = b"".join(lines)
+    return Block(data, piece.offset, len(data), piece.first_line, piece.n_lines, piece.running)
+
+
+def _readable(batch: Any) -> Any:
+    """The batch with broken UTF-8 turned into bytes that the strict reading of the line will refuse."""
+    for place, column in enumerate(batch.columns):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            raw = [None if value is None else value.hex() for value in column.cast(pa.binary()).to_pylist()]
+            marked = [None if value is None else {"not_utf8_hex": value} for value in raw]
+            batch = batch.set_column(place, batch.schema.names[place], pa.array(marked))
+    return batch
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _without_nan(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return value
+
+
+class TableOutput:
+    """Makes the blocks of a Parquet output, and the file at the end.
+
+    From JSONL the columns are ``id``, ``text``, ``item`` (the line as it stood) and the result; from Parquet they
+    are the input's and the result. Inputs may not be mixed.
+
+    Parameters
+    ----------
+    plan
+        The job's settings.
+    sources, kinds
+        The inputs and what they are.
+    """
+
+    def __init__(self, plan: Plan, sources: Sequence[Source], kinds: Sequence[str]) -> None:
+        self.plan = plan
+        self.scorer = ArrowScorer(plan)
+        if len(set(kinds)) > 1:
+            raise InputError("score: inputs of a Parquet output must all be JSONL or all Parquet, got both")
+        if kinds[0] == "lines":
+            strings = [pa.field(name, pa.large_string()) for name in ("id", "text", "item")]
+            self.schema = pa.schema([*strings, pa.field(plan.fields.result, result_type(plan))])
+            return
+        schemas = []
+        for source in sources:
+            try:
+                schemas.append(pq.read_schema(source.path).remove_metadata())
+            except (OSError, pa.ArrowException):
+                raise InputError(f"{source.name}: Parquet must be whole, got damaged data") from None
+            if not schemas[-1].equals(schemas[0]):
+                raise InputError(f"{source.name}: columns must be those of {sources[0].name}, got others")
+        self.schema = self.scorer.schema(schemas[0])
+
+    def process(self, block: Block | Oversize | TablePiece, source: str) -> BlockResult:
+        """Rows of one block as an Arrow message with its length before it."""
+        if isinstance(block, TablePiece):
+            return self._rows(block, source)
+        if isinstance(block, Oversize):
+            counts = Counts(lines=1, rejected=Counter(too_long=1))
+            return BlockResult(memoryview(b""), reject_record(source, block), counts)
+        scanned = self.plan.scanner.scan(block)
+        from tsclassify.batch.block import MetaOfBlock
+
+        decided = self.plan.decide(scanned.data, scanned.offsets, scanned.signals, MetaOfBlock(self.plan, scanned))
+        keep = self.plan.keep(decided)
+        counts = count_decided(decided, self.plan)
+        counts.lines, counts.blank, counts.written = block.n_lines, scanned.n_blank, int(keep.sum())
+        counts.rejected = Counter(refused.fault.reason for refused in scanned.refused)
+        n = len(scanned)
+        texts = pa.LargeStringArray.from_buffers(
+            n, pa.py_buffer(np.ascontiguousarray(scanned.offsets)), pa.py_buffer(np.ascontiguousarray(scanned.data))
+        )
+        raw = block.data
+        items = [raw[start:end].decode() for start, _, end, _ in scanned.lines.tolist()]
+        ids = [scanned.label(row, _ID) for row in range(n)]
+        columns = [pa.array(ids, pa.large_string()), texts, pa.array(items, pa.large_string())]
+        batch = pa.RecordBatch.from_arrays([*columns, result_array(decided, self.plan)], schema=self.schema)
+        rejected = b"".join(reject_record(source, block, refused) for refused in scanned.refused)
+        return BlockResult(_message(batch.filter(pa.array(keep))), rejected, counts)
+
+    def _rows(self, piece: TablePiece, source: str) -> BlockResult:
+        decided, valid = self.scorer.decide(piece.batch)
+        counts = count_decided(decided, self.plan)
+        keep = np.zeros(len(valid), dtype=bool)
+        keep[valid] = self.plan.keep(decided)
+        counts.lines, counts.written = piece.n_lines, int(keep.sum())
+        scored = self.scorer.attach(piece.batch, decided, valid)
+        if not self.plan.select:
+            scored = scored.filter(pa.array(keep))
+        missing = np.flatnonzero(~valid)
+        counts.rejected = Counter(no_text=len(missing)) if len(missing) else Counter()
+        rejected = []
+        others = piece.batch.drop_columns([self.plan.fields.text])
+        for row in missing.tolist():
+            values = others.slice(row, 1).to_pylist()[0]
+            item = {name: _without_nan(value) for name, value in values.items() if value is not None}
+            record = {"source": source, "line": piece.first_line + row, "reason": "no_text"}
+            detail = {"detail": "the text must be a UTF-8 string, got null or other bytes", "item": item}
+            rejected.append(json.dumps({**record, **detail}, default=_plain).encode() + b"\n")
+        scored = scored.replace_schema_metadata(None).cast(self.schema)
+        return BlockResult(_message(scored), b"".join(rejected), counts)
+
+    def convert(self, spool: Path, size: int) -> None:
+        """Turn the messages into a Parquet file, in the place of the spool."""
+        ready = spool.with_name(spool.name + ".parquet")
+        try:
+            with spool.open("rb") as file:
+                if file.read(4) == b"PAR1":
+                    return
+                file.seek(0)
+                with pq.ParquetWriter(ready, self.schema, compression="zstd") as writer:
+                    while file.tell() < size:
+                        length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+                        writer.write_batch(pa.ipc.read_record_batch(pa.py_buffer(file.read(length)), self.schema))
+            with ready.open("rb+") as file:
+                os.fsync(file.fileno())
+            ready.replace(spool)
+        except OSError as error:
+            raise io_fault(str(spool), error) from None
+
+
+def _message(batch: Any) -> memoryview:
+    message = batch.serialize()
+    return memoryview(len(message).to_bytes(_LENGTH_BYTES, "little") + message.to_pybytes())
