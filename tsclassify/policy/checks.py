@@ -352,7 +352,7 @@ class _Checker:
                 self.known(name, (*path, "expect", "contexts", name), "context", known, on_key=True)
             if "step" in expect:
                 self.known(expect["step"], (*path, "expect", "step"), "step", [*self.step_ids, "none"])
-            asked = [key for key in expect if key != "step"]
+            asked = [key for key in expect if key not in ("step", "finding")]
             if asked and "item" not in test:
                 self.say(
                     (*path, "expect", asked[0]),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tsclassify.policy.schema import Step
     from tsclassify.policy.testcase import Event, Given
 
-__all__ = ["LadderState", "due_step", "state_of", "step_states"]
+__all__ = ["LadderState", "due_step", "process_finding", "state_of", "step_states"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,9 @@ def count_strikes(policy: Policy, state: LadderState, tier: str, within: dt.time
     every second time; chains do not merge without end.
     """
     ladder = policy.ladder
-    if ladder is None:
-        return 0
     names = policy.tier_names
+    if ladder is None or tier not in names:  # a mutant may lack the tier
+        return 0
     severe = set(names[: names.index(tier) + 1])
     window = ladder.window if within is None else within
     ages = sorted((age for age, name in state.strikes if name in severe and age <= window), reverse=True)
@@ -117,6 +117,26 @@ def due_step(policy: Policy, state: LadderState) -> Step | None:
     return due[-1] if due else None
 
 
+def process_finding(
+    policy: Policy, indicators: Mapping[str, Truth], attested: Mapping[str, Truth] | None = None
+) -> str:
+    """The finding of a platform review: ``effective``, ``not_effective`` or ``undetermined``.
+
+    Parameters
+    ----------
+    indicators, attested
+        Indicator and control to their truth; one left out is unknown.
+    """
+    if policy.platform_review is None:
+        return "undetermined"
+    process = policy.platform_review.effective_process
+    state = LadderState(indicators=indicators, attested=attested or {})
+    for finding in ("not_effective", "effective"):
+        if evaluate(getattr(process, finding), lambda node: _leaf_truth(policy, state, node)) == Truth.TRUE:
+            return finding
+    return "undetermined"
+
+
 def state_of(policy: Policy, history: tuple[Event, ...], given: Given | None = None) -> LadderState:
     """The state that a test case describes."""
     ladder = policy.ladder
@@ -138,12 +158,9 @@ def state_of(policy: Policy, history: tuple[Event, ...], given: Given | None = N
         time = steps[event.step].cure if event.step in steps else None
         if time is not None:
             cure[event.step] = cure["latest"] = truth[event.ago >= time and not event.resolved]
-    return LadderState(
-        strikes=strikes,
-        taken=taken,
-        unresolved=unresolved,
-        cure_expired=cure,
-        finding=given.finding if given else None,
-        indicators={name: truth[value] for name, value in given.indicators.items()} if given else {},
-        attested={name: truth[value] for name, value in given.attested.items()} if given else {},
-    )
+    indicators = {name: truth[value] for name, value in given.indicators.items()} if given else {}
+    attested = {name: truth[value] for name, value in given.attested.items()} if given else {}
+    finding: str | None = given.finding if given else None
+    if finding is None and (indicators or attested):
+        finding = process_finding(policy, indicators, attested)
+    return LadderState(strikes, taken, unresolved, cure, finding, indicators, attested)

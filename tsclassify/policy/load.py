@@ -211,7 +211,7 @@ class Policy:
         Examples
         --------
         >>> Policy.load("hosting-provider", as_of="2021-01-10").version
-        '2021.1.0'
+        '2021.01.0'
         """
         versions = []
         for path in _candidates(name):

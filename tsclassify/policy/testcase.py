@@ -56,7 +56,7 @@ class Given(Node):
     """What the platform review has found."""
 
     finding: Literal["effective", "not_effective", "undetermined"] | None = None
-    """The finding; none when there was no review."""
+    """The finding; left out, it follows from the indicators, or there was no review when those are left out too."""
     indicators: dict[str, bool | None] = Field(default_factory=dict)
     """Indicator to true, false or null; one left out is unknown."""
     attested: dict[str, bool] = Field(default_factory=dict)
@@ -82,6 +82,8 @@ class Expectation(Node):
     """Context to its truth."""
     step: Name | None = None
     """The step that is due, or ``none``."""
+    finding: Literal["effective", "not_effective", "undetermined"] | None = None
+    """What the platform review finds from the indicators given."""
 
 
 class TestCase(Node):
