@@ -1,0 +1,57 @@
+"""Compiling for the kernel: the shared token rules, the hash, and where compiled code is kept."""
+
+from __future__ import annotations
+
+import os
+from types import FunctionType
+from typing import Any
+
+if "NUMBA_CACHE_DIR" not in os.environ and not os.access(os.path.dirname(os.path.dirname(__file__)), os.W_OK):
+    # Numba's own fallback is the user's cache directory; say so once here: an installed package is often read-only.
+    os.environ["NUMBA_CACHE_DIR"] = os.path.join(
+        os.environ.get("XDG_CACHE_HOME", os.path.join(os.path.expanduser("~"), ".cache")), "tsclassify", "numba"
+    )
+
+import numba
+import numpy as np
+
+from tsclassify.features import hashing
+from tsclassify.text import rules
+
+__all__ = ["RULES", "bucket", "jit", "mix"]
+
+_MULTIPLIER = np.uint64(hashing.MULTIPLIER)
+_SPREAD = np.uint64(hashing.SPREAD)
+_HALF = np.uint64(32)
+
+
+def jit(function: Any, **options: Any) -> Any:
+    """Compile without Python objects, without the interpreter's lock, and keep the result on disk."""
+    return numba.njit(cache=True, nogil=True, **options)(function)
+
+
+@jit
+def mix(h: np.uint64, x: np.uint64) -> np.uint64:
+    """``tsclassify.features.hashing.mix`` on unsigned words."""
+    y = (h ^ x) * _MULTIPLIER
+    return y ^ (y >> _HALF)
+
+
+@jit
+def bucket(h: np.uint64, shift: np.uint64) -> Any:
+    """``tsclassify.features.hashing.bucket_of``, with ``shift = 64 - bits``."""
+    return np.int64((h * _SPREAD) >> shift)
+
+
+def _compile_rules() -> dict[str, Any]:
+    """Each rule as a compiled function that calls the other compiled ones."""
+    scope = dict(vars(rules))
+    for rule in rules.COMPILED:
+        plain = FunctionType(rule.__code__, scope, rule.__name__)
+        plain.__module__ = rule.__module__
+        plain.__qualname__ = rule.__qualname__
+        scope[rule.__name__] = jit(plain)
+    return scope
+
+
+RULES = _compile_rules()

@@ -1,0 +1,53 @@
+"""Texts to one UTF-8 buffer with offsets, checked on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsclassify.errors import InputError
+
+__all__ = ["encode_texts"]
+
+
+def encode_texts(texts: Iterable[str], *, place: str = "score") -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Join texts into one UTF-8 buffer.
+
+    Parameters
+    ----------
+    texts
+        An iterable of str.
+    place
+        Where the texts were passed; starts the error message.
+
+    Returns
+    -------
+    tuple
+        uint8 bytes and int64 offsets of shape (n + 1,).
+
+    Raises
+    ------
+    InputError
+        When `texts` is itself a str, bytes or mapping, when one of them is no str, or holds a lone surrogate; the
+        message names its position, never its text.
+    """
+    if isinstance(texts, (str, bytes, bytearray, Mapping)) or not isinstance(texts, Iterable):
+        raise InputError(
+            f"{place}: texts must be a list of str, got {type(texts).__name__}",
+            hint="wrap a single text in a list",
+        )
+    parts: list[bytes] = []
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"{place}: text {number} must be a str, got {type(text).__name__}")
+        try:
+            parts.append(text.encode())
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{place}: text {number} must be valid Unicode, got a lone surrogate at {error.start}"
+            ) from None
+    offsets = np.zeros(len(parts) + 1, dtype=np.int64)
+    np.cumsum([len(part) for part in parts], out=offsets[1:])
+    return np.frombuffer(b"".join(parts), dtype=np.uint8), offsets

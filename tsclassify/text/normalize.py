@@ -1,0 +1,272 @@
+"""Normalization of one text with an offset map to the original: the readable twin of the compiled scanner.
+
+Steps, in order: the per-code-point table (compatibility decomposition, case folding, combining marks and hidden
+characters removed, Latin variants and full width folded); HTML entities; then the token rules: addresses, names
+and numbers become ``<url> <email> <user> <num>``, apostrophes inside words go, look-alike letters of other scripts
+are folded in tokens that also hold a Latin letter (an ordinary Cyrillic or Greek word stays itself), digits and
+signs that stand for letters are folded, stretched letters are shortened, spaced-out letters are joined.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from tsclassify.text import rules
+from tsclassify.text.lexicon import Lexicon
+from tsclassify.text.table import char_table
+
+__all__ = ["MAX_STRETCH", "MAX_TOKENS", "NormalizedText", "Token", "normalize", "tokenize"]
+
+MAX_STRETCH: Final = 1024
+"""Bytes of a blank-free run that are read as one; a longer run is cut."""
+
+MAX_TOKENS: Final = 32768
+"""Tokens of a post that are read (about 180 kB of English); what follows is not scored."""
+
+NAMES: Final = {rules.URL: "<url>", rules.USER: "<user>", rules.NUMBER: "<num>", rules.EMAIL: "<email>"}
+
+_STRETCH: Final = re.compile(r"[^\x00-\x20\x7f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of a normalized text.
+
+    Attributes
+    ----------
+    text
+        Normalized word, sign, emoji, or ``<url>``, ``<user>``, ``<num>``, ``<email>``.
+    start, end
+        Offsets into the original text in code points.
+    type
+        One of the types of ``tsclassify.text.rules``; a number listed in the lexicon is a word.
+    flags
+        Bits of ``tsclassify.text.rules``.
+    """
+
+    text: str
+    start: int
+    end: int
+    type: int
+    flags: int
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one Latin letter, which may be part of a spaced-out word."""
+        return self.type == rules.WORD and len(self.text) == 1 and "a" <= self.text <= "z"
+
+
+@dataclass(frozen=True, slots=True)
+class NormalizedText:
+    """A normalized text and its tokens.
+
+    Attributes
+    ----------
+    text
+        Tokens joined by a blank, or by two where one blank would make a spaced-out word of single letters.
+        Normalizing it again gives the same.
+    tokens
+        The tokens, with their spans in the original.
+    is_disguised
+        Whether a word was written so as to hide it: look-alikes, digits for letters, hidden characters, spaced
+        letters.
+    """
+
+    text: str
+    tokens: tuple[Token, ...]
+    is_disguised: bool
+
+
+@functools.cache
+def _lists() -> tuple[list[int], list[int], list[int], list[int], list[int]]:
+    table = char_table()
+    return (
+        table.index.tolist(),
+        table.entries.tolist(),
+        table.expansions.tolist(),
+        table.twin_codes.tolist(),
+        table.twin_letters.tolist(),
+    )
+
+
+@functools.lru_cache(maxsize=8192)
+def _entry(char: str) -> tuple[tuple[tuple[int, int], ...], int, bool]:
+    """What one character becomes: ((code, kind), ...), its marks, and whether it is a hidden character."""
+    index, entries, expansions, _, _ = _lists()
+    code = ord(char)
+    if 0xD800 <= code < 0xE000:
+        code = 0xFFFD
+    entry = entries[index[code >> 8] * 256 + (code & 255)]
+    if entry & 16:
+        return (), 0, bool(entry & 32)
+    mark = (rules.STYLED if entry & 32 else 0) | (rules.UPPER if 65 <= code <= 90 else 0)
+    if not entry & 8:
+        return ((entry >> 8 or code, entry & 7),), mark, False
+    at = entry >> 8
+    parts = expansions[at + 1 : at + 1 + expansions[at]]
+    return tuple((part, entries[index[part >> 8] * 256 + (part & 255)] & 7) for part in parts), mark, False
+
+
+def _cut(text: str) -> list[tuple[int, int]]:
+    """Spans of the stretches: runs without ASCII blanks and controls, cut at ``MAX_STRETCH`` UTF-8 bytes."""
+    spans = []
+    for match in _STRETCH.finditer(text):
+        start, end = match.span()
+        while (end - start) * 4 > MAX_STRETCH and len(text[start:end].encode("utf-8", "replace")) > MAX_STRETCH:
+            size, stop = 0, start
+            while True:
+                size += len(text[stop].encode("utf-8", "replace"))
+                if size > MAX_STRETCH:
+                    break
+                stop += 1
+            spans.append((start, stop))
+            start = stop
+        spans.append((start, end))
+    return spans
+
+
+def _lex_stretch(text: str, start: int, end: int) -> tuple[list[Token], int, int]:
+    """Tokens of one stretch, signs after the last token, and flags for the next."""
+    codes: list[int] = []
+    kinds: list[int] = []
+    marks: list[int] = []
+    places: list[int] = []
+    hidden = 0
+    for place in range(start, end):
+        parts, mark, is_hidden = _entry(text[place])
+        if not parts:
+            hidden = rules.AFTER_HIDDEN if is_hidden else hidden
+            continue
+        for code, kind in parts:
+            codes.append(code)
+            kinds.append(kind)
+            marks.append(mark | hidden)
+            places.append(place)
+        hidden = 0
+    n = len(codes)
+    ends = [place + 1 for place in places]
+    if 38 in codes:
+        firsts = list(range(n))
+        n = rules.undo_entities(codes, kinds, marks, firsts, n)
+        stops = [*firsts[1:n], len(places)]
+        ends = [places[stop - 1] + 1 for stop in stops]
+        places = [places[first] for first in firsts[:n]]
+    twins = _lists()[3:]
+    word = [0] * (rules.MAX_WORD + 8)
+    out = [0] * (n + 1)
+    rows = [[0] * 6 for _ in range(n + 1)]
+    count = rules.lex(codes, kinds, marks, n, word, out, rows, *twins)
+    tokens = []
+    for begin, length, first, stop, kind, flags in rows[:count]:
+        written = "".join(map(chr, out[begin : begin + length]))
+        tokens.append(Token(written, places[first], ends[stop - 1], kind, flags))
+    return tokens, rows[count][2], rows[count][5]
+
+
+def _settle(token: Token, flags: int, lexicon: Lexicon | None) -> Token:
+    """Name the token: numbers and addresses by their sort; a masked word loses its possessive s."""
+    text = token.text
+    kind = token.type
+    words = lexicon.words if lexicon is not None else {}
+    if kind == rules.NUMBER and text and text in words:
+        kind = rules.WORD
+    elif kind in NAMES:
+        text = NAMES[kind]
+    elif kind == rules.WORD and flags & rules.POSSESSIVE and len(text) > 1 and text not in words:
+        group = words.get(text[:-1])
+        if group is not None and lexicon is not None and lexicon.modes[group] == "mask":
+            text = text[:-1]
+    return Token(text, token.start, token.end, kind, flags)
+
+
+def _join(tokens: list[Token]) -> list[Token]:
+    """Join runs of three or more single letters, each one sign apart."""
+    joined: list[Token] = []
+    i = 0
+    near = rules.GAP_ONE | rules.GAP_WIDE
+    while i < len(tokens):
+        j = i
+        if tokens[i].is_single:
+            j = i + 1
+            while (
+                j < len(tokens)
+                and j - i < rules.MAX_WORD
+                and tokens[j].is_single
+                and tokens[j].flags & near == rules.GAP_ONE
+            ):
+                j += 1
+        if j - i < 3:
+            joined.append(tokens[i])
+            i += 1
+            continue
+        run = tokens[i:j]
+        letters = [ord(token.text) for token in run]
+        length = rules.squeeze(letters, len(letters))
+        capitals = rules.CAPS if all(token.flags & rules.CAPS for token in run) else 0
+        flags = (run[0].flags & ~(rules.CAPS | rules.STRETCHED)) | (capitals or rules.DISGUISED)
+        joined.append(Token("".join(map(chr, letters[:length])), run[0].start, run[-1].end, rules.WORD, flags))
+        i = j
+    return joined
+
+
+def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:
+    """Tokens of a text, with their spans in the original.
+
+    Parameters
+    ----------
+    text
+        Any text; a lone surrogate reads as an unknown character.
+    lexicon
+        Only to keep listed numbers and to strip the possessive of masked words.
+    """
+    tokens: list[Token] = []
+    gap = 0
+    starts = rules.STARTS
+    at = 0
+    for start, end in _cut(text):
+        if len(tokens) >= MAX_TOKENS:
+            break
+        between = text[at:start]
+        gap += len(between)
+        if "\n" in between or "\r" in between:
+            starts = rules.STARTS
+        at = end
+        found, tail, tail_flags = _lex_stretch(text, start, end)
+        for number, token in enumerate(found):
+            flags = token.flags
+            if number == 0:
+                gap += 1 if flags & rules.GAP_ONE else 2 if flags & rules.GAP_WIDE else 0
+                flags = flags & ~(rules.GAP_ONE | rules.GAP_WIDE) | starts
+                flags |= rules.GAP_ONE if gap == 1 else rules.GAP_WIDE if gap > 1 else 0
+            tokens.append(_settle(token, flags, lexicon))
+        if found:
+            gap = 0
+            starts = 0
+        gap += tail
+        starts |= tail_flags
+    return _join(tokens[:MAX_TOKENS])
+
+
+def normalize(text: str, lexicon: Lexicon | None = None) -> NormalizedText:
+    """Normalize a text.
+
+    Examples
+    --------
+    >>> normalize("I'LL K1LL u... n0w!!").text
+    'ill kill u now !'
+    >>> normalize("k i l l 142,460 at 3pm").text
+    'kill <num> at 3pm'
+    """
+    tokens = tokenize(text, lexicon)
+    parts: list[str] = []
+    near = rules.GAP_ONE | rules.GAP_WIDE
+    for number, token in enumerate(tokens):
+        if number:
+            wide = token.is_single and tokens[number - 1].is_single and token.flags & near != rules.GAP_ONE
+            parts.append("  " if wide else " ")
+        parts.append(token.text)
+    disguised = any(token.flags & rules.DISGUISED for token in tokens)
+    return NormalizedText(text="".join(parts), tokens=tuple(tokens), is_disguised=disguised)
