@@ -281,11 +281,7 @@ def event_to_dict(event: Event | Decision) -> dict[str, Any]:
     kind = kind_of(event)
     if isinstance(event, Decision):
         return {"kind": kind, "decision": msgspec.to_builtins(event, enc_hook=_plain)}
-    row = {
-        field.name: value
-        for field in fields(event)
-        if (value := getattr(event, field.name)) != field.default
-    }
+    row = {field.name: value for field in fields(event) if (value := getattr(event, field.name)) != field.default}
     return {"kind": kind, **msgspec.to_builtins(row)}
 
 
@@ -319,5 +315,3 @@ def event_from_dict(row: Mapping[str, Any], place: str = "event") -> Event | Dec
 
 def _lower(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:].rstrip(".")
-
-

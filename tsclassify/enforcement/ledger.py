@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,9 @@ BATCH: Final = 5_000
 """Events in one transaction: benchmarks/ledger.py gains nothing from larger ones."""
 
 INSERT: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+
+
+_LOOKUP: Final = "seq, kind, id, actor, tenant, basis, body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +146,7 @@ class Ledger:
             When the file is no ledger, is from a newer version, or cannot be opened.
         """
         place = Path(path)
-        return cls(
-            place, connect(place, create=create, read_only=read_only), keep_text=keep_text, read_only=read_only
-        )
+        return cls(place, connect(place, create=create, read_only=read_only), keep_text=keep_text, read_only=read_only)
 
     def close(self) -> None:
         """Close the file; a closed ledger refuses everything."""
@@ -255,13 +256,9 @@ class Ledger:
             )
         )
 
-    def response(
-        self, notice: str, *, at: dt.datetime | str, says: str = "acknowledged", **common: Any
-    ) -> Recorded:
+    def response(self, notice: str, *, at: dt.datetime | str, says: str = "acknowledged", **common: Any) -> Recorded:
         """A tenant answers a notice."""
-        return self.append(
-            ev.Response(notice=notice, at=moment(at, "ledger: response at"), says=says, **common)
-        )
+        return self.append(ev.Response(notice=notice, at=moment(at, "ledger: response at"), says=says, **common))
 
     def removal(self, item: str, *, at: dt.datetime | str, by: str = "tenant", **common: Any) -> Recorded:
         """An item was taken down."""
@@ -278,9 +275,7 @@ class Ledger:
             rows += self._voids(item, when, reason="appeal granted", by=by)
         return self.record_many(rows)
 
-    def void(
-        self, item: str | int, *, reason: str, at: dt.datetime | str, by: str = "", **common: Any
-    ) -> Recorded:
+    def void(self, item: str | int, *, reason: str, at: dt.datetime | str, by: str = "", **common: Any) -> Recorded:
         """Events on an item (its id) or one row (its number) do not count from `at` on.
 
         Raises
@@ -357,9 +352,7 @@ class Ledger:
             raise LedgerError("ledger: decision must be stored as one")
         return decision
 
-    def standing(
-        self, subject: str, policy: Policy, *, at: dt.datetime | str, of: str | None = None
-    ) -> Standing:
+    def standing(self, subject: str, policy: Policy, *, at: dt.datetime | str, of: str | None = None) -> Standing:
         """Strikes, due and taken steps of an account or a tenant; see `standing.standing`."""
         from tsclassify.enforcement.standing import standing
 
@@ -428,9 +421,7 @@ class Ledger:
         with translated(self.path), transaction(self._connection):
             self._connection.execute("INSERT OR IGNORE INTO post VALUES (?, ?)", (digest, text))
 
-    def _voids(
-        self, item: str | int, at: dt.datetime, *, reason: str, by: str, **common: Any
-    ) -> list[ev.Event]:
+    def _voids(self, item: str | int, at: dt.datetime, *, reason: str, by: str, **common: Any) -> list[ev.Event]:
         """One void for each live event on an item, or for one row."""
         with translated(self.path):
             if isinstance(item, int):
@@ -475,40 +466,69 @@ class Ledger:
 
         A reference inside the batch is negative: ``-1`` is the first row of the batch.
         """
+        index = _Index()
         ids = list({key for draft in drafts for key in (draft.id, draft.ref_id) if key is not None})
-        earlier: dict[tuple[str, str, str | None], tuple[int, bytes]] = {}
-        notices: dict[str, int] = {}
-        decided: dict[str, int] = {}
         for start in range(0, len(ids), 1000):
-            found = self._connection.execute(
-                "SELECT seq, kind, id, tenant, basis, body FROM event "
-                "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq",
+            for row in self._connection.execute(
+                f"SELECT {_LOOKUP} FROM event WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq",  # noqa: S608
                 (json.dumps(ids[start : start + 1000]),),
-            )
-            for seq, kind, id_, tenant, basis, body in found:
-                earlier[(kind, id_, _owner(tenant, basis))] = (seq, body)
-                (notices if kind == "notice" else decided)[id_] = seq
+            ):
+                index.add(*row)
         fresh: list[tuple[_Draft, int | None]] = []
         for draft in drafts:
-            ref = draft.ref
-            if draft.ref_id is not None:
-                known = notices if draft.kind == "response" else decided
-                ref = known.get(draft.ref_id)
-                if ref is None and draft.kind == "response":
-                    raise LedgerError("ledger: response must speak of a recorded notice, got an unknown id")
+            ref = self._reference(draft, index)
             if draft.id is not None:
-                key = (draft.kind, draft.id, _owner(draft.tenant, draft.basis))
-                before = earlier.get(key)
+                before = index.same.get((draft.kind, draft.id, _owner(draft.tenant, draft.basis)))
                 if before is not None and before[1] == draft.packed:
                     continue
                 if before is not None and draft.kind == "notice":
                     raise LedgerError("ledger: notice id must be new, got one recorded with another content")
                 ref = before[0] if before is not None else ref
                 here = -len(fresh) - 1
-                earlier[key] = (here, draft.packed)
-                (notices if draft.kind == "notice" else decided)[draft.id] = here
+                index.add(here, draft.kind, draft.id, draft.actor, draft.tenant, draft.basis, draft.packed)
             fresh.append((draft, ref))
         return fresh
+
+    def _reference(self, draft: _Draft, index: _Index) -> int | None:
+        """The row that a draft speaks of; whose it is passes on to the draft, so that a subject's rows are together."""
+        found: tuple[int, str | None, str | None] | None = None
+        if draft.ref_id is not None:
+            found = index.latest.get((draft.kind == "response", draft.ref_id))
+            if found is None and draft.kind == "response":
+                raise LedgerError("ledger: response must speak of a recorded notice, got an unknown id")
+        elif draft.ref is not None:
+            row = self._connection.execute(
+                "SELECT seq, actor, tenant, kind FROM event WHERE seq = ?", (draft.ref,)
+            ).fetchone()
+            if row is None or row[3] == "void":
+                raise LedgerError(f"ledger: void must name a recorded event that is no void, got row {draft.ref}")
+            found = row[:3]
+        if found is None:
+            return None
+        ref, actor, tenant = found
+        draft.actor, draft.tenant = draft.actor or actor, draft.tenant or tenant
+        return ref
+
+
+@dataclass(slots=True)
+class _Index:
+    """What the ledger already holds under the ids of a batch."""
+
+    same: dict[tuple[str, str, str | None], tuple[int, bytes]] = field(default_factory=dict)
+    latest: dict[tuple[bool, str], tuple[int, str | None, str | None]] = field(default_factory=dict)
+
+    def add(
+        self,
+        seq: int,
+        kind: str,
+        id_: str,
+        actor: str | None,
+        tenant: str | None,
+        basis: str | None,
+        packed: bytes,
+    ) -> None:
+        self.same[(kind, id_, _owner(tenant, basis))] = (seq, packed)
+        self.latest[(kind == "notice", id_)] = (seq, actor, tenant)
 
 
 def _owner(tenant: str | None, basis: str | None) -> str | None:

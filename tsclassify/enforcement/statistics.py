@@ -165,9 +165,7 @@ def difference(k1: int, k0: int, *, alpha: float = 0.05) -> Estimate:
     if total == 0:
         return Estimate(0.0, 0.0, 0.0, 0, 1 - 2 * alpha)
     part = share(k1, total, level=1 - 2 * alpha)
-    return Estimate(
-        float(k1 - k0), (2 * part.low - 1) * total, (2 * part.high - 1) * total, total, 1 - 2 * alpha
-    )
+    return Estimate(float(k1 - k0), (2 * part.low - 1) * total, (2 * part.high - 1) * total, total, 1 - 2 * alpha)
 
 
 def kaplan_meier(times: Floats, ended: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:

@@ -1,7 +1,8 @@
 """The file of a ledger: its tables, its hash chain, and one sentence for every way in which SQLite can refuse.
 
 Row n carries ``hash(n) = sha256(hash(n-1) + header + newline + body)``, where the header is the JSON list of all
-other columns and the body is JSON (it lies packed in the file), so that a change of any column of any row breaks the chain from that row on.
+other columns and the body is JSON (it lies packed in the file), so that a change of any column of any row breaks
+the chain from that row on.
 """
 
 from __future__ import annotations
@@ -36,9 +37,7 @@ GENESIS: Final = bytes(32)
 """What the first row is chained to."""
 
 COLUMNS: Final = ("seq", "kind", "at", "known", "id", "actor", "tenant", "tier", "basis", "ref", "body", "hash")
-Row = tuple[
-    int, str, int, int, str | None, str | None, str | None, str | None, str | None, int | None, bytes, bytes
-]
+Row = tuple[int, str, int, int, str | None, str | None, str | None, str | None, str | None, int | None, bytes, bytes]
 
 _CREATE: Final = """
 CREATE TABLE event (
@@ -56,9 +55,10 @@ CREATE TABLE event (
   hash BLOB NOT NULL
 );
 CREATE INDEX event_actor ON event (actor) WHERE actor IS NOT NULL;
-CREATE INDEX event_tenant ON event (tenant, kind, at, known, tier) WHERE tenant IS NOT NULL;
+CREATE INDEX event_tenant ON event (tenant, basis, at, known, tier) WHERE tenant IS NOT NULL AND kind = 'decision';
+CREATE INDEX event_around ON event (tenant, kind) WHERE kind <> 'decision';
 CREATE INDEX event_id ON event (id) WHERE id IS NOT NULL;
-CREATE INDEX event_ref ON event (ref) WHERE ref IS NOT NULL;
+CREATE INDEX event_ref ON event (ref, kind, known) WHERE ref IS NOT NULL;
 CREATE TABLE post (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER event_no_update BEFORE UPDATE ON event BEGIN SELECT raise(ABORT, 'a ledger only grows'); END;
 CREATE TRIGGER event_no_delete BEFORE DELETE ON event BEGIN SELECT raise(ABORT, 'a ledger only grows'); END;

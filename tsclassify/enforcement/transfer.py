@@ -63,7 +63,19 @@ def export(ledger: Ledger, path: Path) -> int:
             for row in ledger._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY seq"):  # noqa: S608
                 seq, kind, at, known, id_, actor, tenant, tier, basis, ref, body, digest = row
                 line = _Line(
-                    seq, kind, at, known, digest.hex(), msgspec.Raw(unpack(body)), id_, actor, tenant, tier, basis, ref, iso(at)
+                    seq,
+                    kind,
+                    at,
+                    known,
+                    digest.hex(),
+                    msgspec.Raw(unpack(body)),
+                    id_,
+                    actor,
+                    tenant,
+                    tier,
+                    basis,
+                    ref,
+                    iso(at),
                 )
                 out.write(_ENCODER.encode(line) + b"\n")
                 n += 1

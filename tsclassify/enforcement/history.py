@@ -1,0 +1,239 @@
+"""The events around one subject, an account or a tenant, read once and then asked about any moment.
+
+An event is visible at time T when it was known by T and no event known by T voids or replaces it. Whatever is
+computed from the visible events at T is therefore what an honest clerk could have known at T.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsclassify.enforcement import events as ev
+from tsclassify.enforcement.moments import DAY
+from tsclassify.enforcement.store import translated
+
+if TYPE_CHECKING:
+    from tsclassify.enforcement.ledger import Ledger
+    from tsclassify.policy import Policy
+
+__all__ = ["NEVER", "Around", "History", "load"]
+
+NEVER: Final = np.iinfo(np.int64).max
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """An event that is no decision, with its times.
+
+    Attributes
+    ----------
+    seq, at, known
+        Row, time of the act, and when it was known.
+    gone
+        From when on it is voided; ``NEVER`` while it stands.
+    event
+        The event.
+    """
+
+    seq: int
+    at: int
+    known: int
+    gone: int
+    event: Any
+
+    def visible(self, at: int) -> bool:
+        """True when the event counts at a moment."""
+        return self.known <= at < self.gone
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All events around a subject that were known by some moment.
+
+    Attributes
+    ----------
+    subject, of
+        Its name, and ``actor`` or ``tenant``.
+    seq, at, known, gone
+        Shape (m,): the decisions at a tier of the policy, by time of the act, then row.
+    tier
+        Shape (m,), int16: index into the policy's tiers, 0 most severe.
+    items
+        Item id of each of them, or None.
+    around
+        Kind to its events, by time of the act, then row.
+    days
+        Shape (d, 3): day of the act, day known, items decided on; a replaced or voided decision is a row with
+        a count of -1 on the day it went. Empty for an account.
+    bases
+        Policy version and model that made decisions, with the first and the last act decided on.
+    """
+
+    subject: str
+    of: str
+    seq: Ints
+    at: Ints
+    known: Ints
+    gone: Ints
+    tier: NDArray[np.int16]
+    items: tuple[str | None, ...]
+    around: Mapping[str, tuple[Around, ...]]
+    days: Ints = field(default_factory=lambda: np.empty((0, 3), np.int64))
+    bases: tuple[tuple[str, int, int], ...] = ()
+
+    def standing_at(self, at: int) -> NDArray[np.bool_]:
+        """Which of the decisions count at a moment, shape (m,)."""
+        return (self.known <= at) & (self.gone > at)
+
+    def events(self, kind: str, at: int) -> Iterator[Around]:
+        """The events of a kind that count at a moment."""
+        return (row for row in self.around.get(kind, ()) if row.visible(at))
+
+
+def load(ledger: Ledger, subject: str, of: str, policy: Policy, *, at: int) -> History:
+    """Read the events around a subject that were known by `at`.
+
+    Parameters
+    ----------
+    ledger
+        An open ledger.
+    subject, of
+        Name, and ``actor`` or ``tenant``.
+    policy
+        Its decisions count, in any version; those made in shadow mode do not.
+    at
+        Microseconds of UTC.
+    """
+    with translated(ledger.path):
+        bases = _bases(ledger, subject, of, policy)
+        tiers = {tier.id: index for index, tier in enumerate(policy.tiers)}
+        rows = _decisions(ledger, subject, of, bases, tuple(tiers), at)
+        voided = _gone(ledger, subject, of, at)
+        rows.sort(key=lambda row: (row[1], row[0]))
+        around = _around(ledger, subject, of, voided, at)
+        days = _days(ledger, subject, bases, at) if of == "tenant" else np.empty((0, 3), np.int64)
+    columns = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
+    return History(
+        subject=subject,
+        of=of,
+        seq=columns[:, 0],
+        at=columns[:, 1],
+        known=columns[:, 2],
+        gone=np.array([voided.get(row[0], NEVER) for row in rows], np.int64),
+        tier=np.array([tiers[row[3]] for row in rows], np.int16),
+        items=tuple(row[4] for row in rows),
+        around=around,
+        days=days,
+        bases=_spans(ledger, subject, bases, at) if of == "tenant" else (),
+    )
+
+
+def _spans(ledger: Ledger, subject: str, bases: Sequence[str], at: int) -> tuple[tuple[str, int, int], ...]:
+    """Each basis with the time of its first and its last act, as known at a moment."""
+    found = []
+    for basis in bases:
+        # Two queries, so that each takes one end of the index instead of a scan.
+        ends = [
+            ledger._connection.execute(
+                f"SELECT {end}(at) FROM event WHERE tenant = ? AND kind = 'decision' AND basis = ? "  # noqa: S608
+                "AND at <= ?",
+                (subject, basis, at),
+            ).fetchone()[0]
+            for end in ("min", "max")
+        ]
+        if None not in ends:
+            found.append((basis, int(ends[0]), int(ends[1])))
+    return tuple(found)
+
+
+def _bases(ledger: Ledger, subject: str, of: str, policy: Policy) -> tuple[str, ...]:
+    """Bases of the subject's decisions under this policy, without shadow runs.
+
+    For a tenant each step jumps over all rows of one basis in the index.
+    """
+    connection = ledger._connection
+    if of == "actor":
+        found = [
+            row[0]
+            for row in connection.execute(
+                "SELECT DISTINCT basis FROM event WHERE actor = ? AND kind = 'decision'", (subject,)
+            )
+        ]
+    else:
+        found, last = [], ""
+        while True:
+            last = connection.execute(
+                "SELECT min(basis) FROM event WHERE tenant = ? AND kind = 'decision' AND basis > ?", (subject, last)
+            ).fetchone()[0]
+            if last is None:
+                break
+            found.append(last)
+    return tuple(
+        basis
+        for basis in sorted(filter(None, found))
+        if basis.partition("@")[0] == policy.name and not basis.endswith("/shadow")
+    )
+
+
+def _decisions(
+    ledger: Ledger, subject: str, of: str, bases: Sequence[str], tiers: Sequence[str], at: int
+) -> list[tuple[int, int, int, str, str | None]]:
+    # The plus keeps SQLite from taking an account's rows from any index but its own.
+    query = (
+        f"SELECT seq, at, known, tier, id FROM event WHERE {of} = ? AND kind = 'decision' "  # noqa: S608
+        f"AND {'+' if of == 'actor' else ''}basis IN (SELECT value FROM json_each(?)) "
+        "AND tier IN (SELECT value FROM json_each(?)) AND known <= ?"
+    )
+    return ledger._connection.execute(query, (subject, json.dumps(bases), json.dumps(tiers), at)).fetchall()
+
+
+def _gone(ledger: Ledger, subject: str, of: str, at: int) -> dict[int, int]:
+    """Row to the moment from which on it is voided or replaced."""
+    connection = ledger._connection
+    if of == "actor":
+        rows = connection.execute(
+            "SELECT ref, min(known) FROM event WHERE ref IN (SELECT seq FROM event WHERE actor = ?) "
+            "AND kind IN ('void', 'decision') AND known <= ? GROUP BY ref",
+            (subject, at),
+        )
+    else:
+        rows = connection.execute(
+            "SELECT ref, min(known) FROM event INDEXED BY event_ref WHERE ref IS NOT NULL "
+            "AND kind IN ('void', 'decision') AND known <= ? GROUP BY ref",
+            (at,),
+        )
+    return dict(rows)
+
+
+def _around(ledger: Ledger, subject: str, of: str, voided: Mapping[int, int], at: int) -> dict[str, tuple[Around, ...]]:
+    found: dict[str, list[Around]] = {}
+    query = f"SELECT seq, kind, at, known, body FROM event WHERE {of} = ? AND kind <> 'decision' AND known <= ?"  # noqa: S608
+    for seq, kind, when, known, body in ledger._connection.execute(query, (subject, at)):
+        event: ev.Event | Any = ledger._event(seq, kind, body)
+        found.setdefault(kind, []).append(Around(seq, when, known, voided.get(seq, NEVER), event))
+    return {kind: tuple(sorted(rows, key=lambda row: (row.at, row.seq))) for kind, rows in found.items()}
+
+
+def _days(ledger: Ledger, subject: str, bases: Sequence[str], at: int) -> Ints:
+    """Items decided on, by day of the act and day known; decisions that went count -1 from the day they went."""
+    counted = ledger._connection.execute(
+        f"SELECT at / {DAY}, known / {DAY}, count(*) FROM event WHERE tenant = ? AND kind = 'decision' "  # noqa: S608
+        "AND basis IN (SELECT value FROM json_each(?)) AND known <= ? GROUP BY 1, 2",
+        (subject, json.dumps(bases), at),
+    ).fetchall()
+    went = ledger._connection.execute(
+        f"SELECT e.at / {DAY}, min(x.known) / {DAY}, e.basis FROM event AS x INDEXED BY event_ref "  # noqa: S608
+        "JOIN event AS e ON e.seq = x.ref WHERE x.ref IS NOT NULL AND x.kind IN ('void', 'decision') "
+        "AND x.known <= ? AND e.tenant = ? AND e.kind = 'decision' GROUP BY x.ref",
+        (at, subject),
+    ).fetchall()
+    keep = set(bases)
+    rows = [*counted, *((day, max(day, gone), -1) for day, gone, basis in went if basis in keep)]
+    return np.array(rows, np.int64).reshape(-1, 3)
