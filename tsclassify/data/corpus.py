@@ -280,7 +280,7 @@ def _readings(source: str, text: str) -> Iterator[tuple[str, str]]:
         # a reader that ends rows at bare carriage returns sees the last part as a row of its own
         last = normalize_space(text.rpartition("\v")[2])
         yield last, last
-    if source == "jigsaw" and not clean.isascii():
+    if source == "jigsaw" and not text.isascii():
         # 52 comments were annotated from copies whose UTF-8 had been read as latin-1
         yield normalize_space(text.encode("utf-8").decode("latin-1")), clean
 
