@@ -6,7 +6,7 @@ What needs the whole file to judge (a tier that names an unknown category, say) 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -34,6 +34,7 @@ __all__ = [
     "Step",
     "Threshold",
     "Tier",
+    "json_schema",
 ]
 
 
@@ -310,3 +311,15 @@ class Document(Node):
     """Shadow or enforce."""
     tests: tuple[TestCase, ...] = ()
     """Cases that ``policy test`` runs."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of policy files.
+
+    It knows keys, types and ranges; what needs the whole file, ``policy check`` knows.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Document.model_json_schema(by_alias=True),
+        "title": "tsclassify policy",
+    }

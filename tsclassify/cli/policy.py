@@ -1,0 +1,303 @@
+"""``tsclassify policy``: check, test, compare, show, and the JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tsclassify.errors import BundleError, GateError, PolicyError, TsclassifyError
+
+if TYPE_CHECKING:
+    from tsclassify.policy import Policy
+    from tsclassify.policy.cases import CaseResult
+    from tsclassify.policy.compare import Comparison
+    from tsclassify.records import ModelInfo
+
+__all__ = ["command"]
+
+_MODEL = click.option("--model", "bundle", metavar="BUNDLE", help="Bundle name or folder; the shipped one if left out.")
+_AS_OF = click.option("--as-of", metavar="DATE", help="The version in force on this date; the newest if left out.")
+
+
+@click.group()
+def command() -> None:
+    """Check, test, compare or show policies.
+
+    Example: tsclassify policy test hosting-provider
+    """
+
+
+def _classifier(bundle: str | None) -> Any:
+    """The classifier; None when none was asked for and none is shipped."""
+    from tsclassify.classifier import load
+
+    try:
+        return load(bundle) if bundle is not None else load()
+    except BundleError:
+        if bundle is not None:
+            raise
+        return None
+
+
+def _info(classifier: Any, *policies: Policy) -> ModelInfo:
+    """What the bundle states; the stand-in does for policies whose thresholds are numbers."""
+    from tsclassify.policy.cases import stand_in
+    from tsclassify.policy.schema import OperatingPointAsked
+
+    if classifier is not None:
+        info: ModelInfo = classifier.info
+        return info
+    rules = [rule for policy in policies for rule in policy.categories.values()]
+    if any(isinstance(asked, OperatingPointAsked) for rule in rules for asked in (rule.review, rule.act)):
+        raise BundleError("policy: operating points must be looked up in a bundle, got none", hint="give --model")
+    widest = max(policies, key=lambda policy: len(policy.categories))
+    return stand_in(widest)
+
+
+@command.command()
+@click.argument("policies", nargs=-1, required=True, metavar="POLICY...")
+@_AS_OF
+@_MODEL
+@click.option("--no-model", is_flag=True, help="Do not look up operating points in a bundle.")
+def check(policies: tuple[str, ...], as_of: str | None, bundle: str | None, no_model: bool) -> None:
+    """Report every fault of policy files, each with its line.
+
+    POLICY is the name of a shipped pack, a file, or a folder of versions.
+
+    Example: tsclassify policy check my-policy.yaml
+    """
+    from tsclassify.policy import Policy
+
+    classifier = None if no_model else _classifier(bundle)
+    n_faults, broken = 0, 0
+    for name in policies:
+        try:
+            policy = Policy.load(name, as_of=as_of)
+            thresholds = None if classifier is None else policy.thresholds(classifier.info)
+        except PolicyError as error:
+            click.echo(str(error), err=True)
+            n_faults += len(error.faults) or 1
+            broken += 1
+            continue
+        click.echo(
+            f"{policy.name} {policy.version}: no faults; {len(policy.categories)} categories, {len(policy.tiers)} "
+            f"tiers, {len(policy.contexts)} exceptions, {len(policy.tests)} tests, file {policy.sha256[:12]}"
+        )
+        if thresholds is None:
+            continue
+        for (category, level), note in sorted(thresholds.notes.items()):
+            value = thresholds[category][0 if level == "review" else 1]
+            click.echo(f"  {category}.{level}: {'never acts' if value is None else f'{value:.3f}'}, {note}")
+    if broken:
+        plural = "s" if n_faults != 1 else ""
+        raise TsclassifyError(
+            f"policy check: files must have no faults, got {n_faults} fault{plural} in {broken} of {len(policies)}"
+        )
+
+
+@command.command()
+@click.argument("policies", nargs=-1, required=True, metavar="POLICY...")
+@_AS_OF
+@_MODEL
+@click.option("--no-model", is_flag=True, help="Skip the cases that need a model.")
+@click.option("--no-mutation", is_flag=True, help="Run the cases only.")
+@click.option("-v", "--verbose", is_flag=True, help="Name every case.")
+def test(
+    policies: tuple[str, ...],
+    as_of: str | None,
+    bundle: str | None,
+    no_model: bool,
+    no_mutation: bool,
+    verbose: bool,
+) -> None:
+    """Run the cases in policy files, then change each rule in turn and see whether a case notices.
+
+    A changed rule that no case notices is a surviving mutant: add a case for it. Exit status 3 when a case fails or
+    a mutant survives.
+
+    Example: tsclassify policy test hosting-provider app-store
+    """
+    from tsclassify.policy import Policy
+    from tsclassify.policy.cases import run_cases
+    from tsclassify.policy.mutants import survivors
+
+    classifier = None if no_model else _classifier(bundle)
+    n_failed = n_alive = 0
+    for name in policies:
+        policy = Policy.load(name, as_of=as_of)
+        results = run_cases(policy, classifier=classifier)
+        failed = [result for result in results if result.differences]
+        for result in results:
+            _echo_case(result, verbose=verbose)
+        skipped = sum(bool(result.skipped) for result in results)
+        passed = sum(result.passed for result in results)
+        line = f"{policy.name} {policy.version}: {passed} of {len(results)} cases pass"
+        line += f", {len(failed)} fail" if failed else ""
+        line += f", {skipped} not run (no bundle)" if skipped else ""
+        if not no_mutation:
+            alive, total = survivors(policy, classifier=classifier)
+            for mutant in alive:
+                click.echo(f"  survives: {mutant.label}")
+            line += f"; {len(alive)} of {total} mutants survive"
+            n_alive += len(alive)
+        click.echo(line)
+        n_failed += len(failed)
+    if n_failed or n_alive:
+        raise GateError(
+            f"policy test: every case must pass and no mutant survive, got {n_failed} failed and {n_alive} surviving",
+            hint="a surviving mutant needs a case that tells it from the policy" if n_alive else "",
+        )
+
+
+def _echo_case(result: CaseResult, *, verbose: bool) -> None:
+    if result.differences:
+        click.echo(f"  FAIL ({result.by}) {result.name}: {'; '.join(result.differences)}")
+    elif verbose:
+        state = f"skip, {result.skipped}" if result.skipped else f"pass ({result.by})"
+        click.echo(f"  {state}: {result.name}" + (f" -> {result.tier}" if result.tier else ""))
+
+
+@command.command()
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--on", "items", required=True, type=click.Path(exists=True, dir_okay=False), help="Scored JSONL.")
+@click.option("--old-as-of", metavar="DATE", help="The version of OLD in force on this date.")
+@click.option("--new-as-of", metavar="DATE", help="The version of NEW in force on this date.")
+@_MODEL
+@click.option("--rescore", is_flag=True, help="Score the texts anew, also where scores are in the file.")
+@click.option("--examples", default=4, show_default=True, type=click.IntRange(0, 100), help="Ids to name per change.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def diff(
+    old: str,
+    new: str,
+    items: str,
+    old_as_of: str | None,
+    new_as_of: str | None,
+    bundle: str | None,
+    rescore: bool,
+    examples: int,
+    as_json: bool,
+) -> None:
+    """Show who would be treated differently under another policy.
+
+    Lines have scores, as `tsclassify score` writes them; with --rescore they need a text. Gold labels (`gold`: list of
+    categories, or an annotation `code`) give precision and recall.
+
+    Example: tsclassify policy diff hosting-provider hosting-provider --old-as-of 2021-01-10 --on scored.jsonl
+    """
+    from tsclassify.policy import Policy
+    from tsclassify.policy.compare import compare, read_scored
+
+    before, after = Policy.load(old, as_of=old_as_of), Policy.load(new, as_of=new_as_of)
+    classifier = _classifier(bundle)
+    info = _info(classifier, before, after)
+    if rescore and classifier is None:
+        raise BundleError("policy diff: texts must be scored by a bundle, got none", hint="give --model")
+    wider = _widest_review(before, after, info)
+    scored = read_scored(items, wider, item_columns=classifier.item_columns if rescore else None)
+    found = compare(before, after, scored, info, n_examples=examples)
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+    else:
+        _print_diff(before, after, found, info)
+
+
+def _widest_review(before: Policy, after: Policy, info: ModelInfo) -> Policy:
+    """The later policy with every review threshold at zero, so that signals are known wherever either one asks."""
+    categories = {**before.categories, **after.categories}
+    open_rules = {name: rule.model_copy(update={"review": 0.0}) for name, rule in categories.items()}
+    return after.replaced(after.document.model_copy(update={"categories": open_rules}))
+
+
+def _signed(difference: int) -> str:
+    return f"{difference:+,}" if difference else "0"
+
+
+def _print_diff(before: Policy, after: Policy, found: Comparison, info: ModelInfo) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=False)
+
+    def table(title: str, *columns: str) -> Table:
+        made = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+        for i, column in enumerate(columns):
+            made.add_column(column, justify="left" if i == 0 or column in _LEFT else "right", overflow="fold")
+        return made
+
+    n = max(found.n_items, 1)
+    console.print(f"before: {before.name} {before.version}   after: {after.name} {after.version}", markup=False)
+    console.print(f"{found.n_items:,} items, model {info.name} {info.sha256[:12]}\n", markup=False)
+    rows = table("Items in each tier", "tier", "before", "after", "change", "of all items")
+    for name, (was, now) in found.tiers.items():
+        rows.add_row(name, f"{was:,}", f"{now:,}", _signed(now - was), f"{was / n:.1%} to {now / n:.1%}")
+    for label, (was, now) in (("with actions", found.acting), ("a person looks", found.reviews)):
+        rows.add_row(
+            label, f"{was:,}", f"{now:,}", _signed(now - was), f"{was / n:.1%} to {now / n:.1%}", style="italic"
+        )
+    console.print(rows)
+    n_moved = sum(move.n_items for move in found.moves)
+    rows = table(
+        f"Treated differently: {n_moved:,} items ({n_moved / n:.1%})", "before", "after", "items", "for example"
+    )
+    for move in found.moves:
+        rows.add_row(move.before, move.after, f"{move.n_items:,}", ", ".join(move.examples))
+    console.print(rows)
+    rows = table("Findings by category", "category", "review before", "after", "act before", "after ")
+    for name, counts in found.levels.items():
+        rows.add_row(name, *(f"{count:,}" for count in counts))
+    console.print(rows)
+    if found.gold is not None:
+        labelled, positive = found.gold[4:]
+        title = f"Acting against gold labels ({labelled:,} labelled, {positive:,} in a category that acts)"
+        rows = table(title, "", "before", "after")
+        for i, name in enumerate(("precision", "recall")):
+            shares = (found.gold[i], found.gold[i + 2])
+            rows.add_row(name, *("-" if share is None else f"{share:.3f}" for share in shares))
+        console.print(rows)
+    rows = table("What differs in the files", "key", "before", "after")
+    for key, old_value, new_value in found.keys:
+        rows.add_row(key, old_value or "-", new_value or "-")
+    console.print(rows)
+
+
+_LEFT = {"for example", "key", "before ", "category", "tier"}
+
+
+@command.command()
+@click.argument("policy", metavar="POLICY")
+@_AS_OF
+@_MODEL
+@click.option("--no-model", is_flag=True, help="Show operating points as they are asked.")
+def show(policy: str, as_of: str | None, bundle: str | None, no_model: bool) -> None:
+    """Print a policy as a page to read; Markdown when the output is not a terminal.
+
+    Example: tsclassify policy show community > community.md
+    """
+    from tsclassify.policy import Policy
+    from tsclassify.policy.page import page
+
+    loaded = Policy.load(policy, as_of=as_of)
+    classifier = None if no_model else _classifier(bundle)
+    text = page(loaded, None if classifier is None else loaded.thresholds(classifier.info))
+    if click.get_text_stream("stdout").isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(text))
+    else:
+        click.echo(text, nl=False)
+
+
+@command.command()
+def schema() -> None:
+    """Print the JSON Schema of policy files, for editors.
+
+    Example: tsclassify policy schema > policy.schema.json
+    """
+    from tsclassify.policy.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))

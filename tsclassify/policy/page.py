@@ -1,0 +1,226 @@
+"""A policy as a page that its owner, a lawyer or a customer can read: Markdown, made from the file alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tsclassify.policy.conditions import (
+    Act,
+    Attested,
+    Count,
+    CureExpired,
+    Finding,
+    Indicator,
+    Meta,
+    Review,
+    Signal,
+    Taken,
+    Unresolved,
+)
+from tsclassify.policy.scalars import duration_text
+from tsclassify.policy.schema import OperatingPointAsked
+from tsclassify.wording import READS_AS, SIGNAL_SAYS, duration_words, joined
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from tsclassify.policy.load import Policy
+    from tsclassify.policy.thresholds import Thresholds
+
+__all__ = ["condition_words", "page"]
+
+
+def _time(value: dt.timedelta) -> str:
+    return duration_words(int(value.total_seconds()))
+
+
+def condition_words(condition: Any) -> str:
+    """A condition in words, brackets where they are needed."""
+    operator = condition.operator
+    if operator == "not":
+        return f"not ({condition_words(condition.condition)})"
+    if operator:
+        parts = [
+            f"({condition_words(part)})" if part.operator and part.operator != operator else condition_words(part)
+            for part in condition.conditions
+        ]
+        return (" and " if operator == "all" else " or ").join(parts)
+    return _leaf_words(condition)
+
+
+def _leaf_words(leaf: Any) -> str:
+    if isinstance(leaf, Act):
+        return f"{joined(leaf.act, 'or')} acts"
+    if isinstance(leaf, Review):
+        return f"{joined(leaf.review, 'or')} reaches review"
+    if isinstance(leaf, Signal):
+        return f"the text {joined([SIGNAL_SAYS[name][0] for name in leaf.signal], 'or')}"
+    if isinstance(leaf, Meta):
+        values = joined([str(value) for value in leaf.values], "or")
+        return f"the field {leaf.meta} is {values}"
+    if isinstance(leaf, Count):
+        window = f" within {_time(leaf.within)}" if leaf.within is not None else ""
+        return f"{leaf.at_least} or more strikes at {leaf.count} or above{window}"
+    if isinstance(leaf, Unresolved):
+        return f"{leaf.at_least} or more {leaf.unresolved} without an answer"
+    if isinstance(leaf, Finding):
+        return f"the platform review finds the process {leaf.finding.replace('_', ' ')}"
+    if isinstance(leaf, (Indicator, Taken, Attested)):
+        if isinstance(leaf, Indicator):
+            return f"the review shows {leaf.indicator.replace('_', ' ')}"
+        if isinstance(leaf, Taken):
+            return f"{joined(leaf.taken)} taken"
+        return f"{joined(leaf.attested)} attested"
+    if isinstance(leaf, CureExpired):
+        of = "" if leaf.cure_expired == "latest" else f" of {leaf.cure_expired}"
+        return f"the time{of} to put things right is over"
+    raise TypeError(f"page: leaf must be a condition, got {type(leaf).__name__}")
+
+
+def _threshold(asked: Any, resolved: float | None) -> str:
+    if asked is None:
+        return "never"
+    if isinstance(asked, OperatingPointAsked):
+        name = "precision" if asked.precision is not None else "recall"
+        text = f"{name} {getattr(asked, name):g}"
+        return text if resolved is None else f"{resolved:.3g} ({text})"
+    return f"{asked:g}"
+
+
+def _categories(policy: Policy, thresholds: Thresholds | None) -> Iterator[str]:
+    yield "## What it looks at"
+    yield ""
+    yield "| category | a text that | a person looks from | acts from | clause |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, rule in policy.categories.items():
+        review, act = (None, None) if thresholds is None else thresholds[name]
+        reads = READS_AS.get(name, name)
+        yield f"| {name} | {reads} | {_threshold(rule.review, review)} | {_threshold(rule.act, act)} | {rule.clause} |"
+    yield ""
+    for name, text in policy.clauses.items():
+        yield f"- **{name}**: {text}."
+    languages = policy.languages
+    told = {"review": "go to a person", "score": "are decided by score"}
+    yield ""
+    yield (
+        f"Tested languages: {joined(languages.tested)}. Texts in other languages {told[languages.otherwise]}; texts "
+        f"whose language cannot be told {told[languages.undetermined]}."
+    )
+
+
+def _tiers(policy: Policy) -> Iterator[str]:
+    yield ""
+    yield "## Tiers, most severe first"
+    for tier in policy.tiers:
+        yield ""
+        yield f"### {tier.id}" + (f": {tier.title}" if tier.title else "")
+        yield ""
+        yield f"When {condition_words(tier.when)}."
+        within = f" Within {_time(tier.within)}." if tier.within is not None else ""
+        for action in tier.do:
+            yield f"- {action}: {policy.actions[action].says}."
+        yield (within.strip() if within else "")
+    if policy.contexts:
+        yield ""
+        yield "## Exceptions"
+        yield ""
+        yield "An exception must be established to lower a tier; one that is open excuses nothing, and a person looks."
+    for context in policy.contexts:
+        yield ""
+        yield f"### {context.id}" + (f": {context.title}" if context.title else "")
+        yield ""
+        unless = f", unless {condition_words(context.unless)}" if context.unless is not None else ""
+        yield f"When {condition_words(context.when)}{unless}."
+        yield "- " + "; ".join(f"{name} becomes {target}" for name, target in context.lowers.items()) + "."
+        for name, lowest in context.floor.items():
+            yield f"- Nothing falls below {lowest} while {name} holds or may hold."
+
+
+def _ladder(policy: Policy) -> Iterator[str]:
+    ladder = policy.ladder
+    if ladder is None:
+        return
+    yield ""
+    yield "## Steps, mildest first"
+    yield ""
+    yield (
+        f"Strikes count for {_time(ladder.window)} by the time of the act; those of one {policy.subject} within "
+        f"{_time(ladder.merge_within)} count once."
+    )
+    yield ""
+    yield "| step | due when | needs | time to put it right | our own deadline |"
+    yield "| --- | --- | --- | --- | --- |"
+    for step in ladder.steps:
+        needs = ", ".join(f"{amount} {name}" for name, amount in step.needs.amounts().items()) or "-"
+        times = [duration_text(time) if time is not None else "-" for time in (step.cure, step.within)]
+        yield f"| {step.id} | {condition_words(step.when)} | {needs} | {times[0]} | {times[1]} |"
+
+
+def _review(policy: Policy) -> Iterator[str]:
+    review = policy.platform_review
+    if review is None:
+        return
+    yield ""
+    yield "## Review of a whole platform"
+    yield ""
+    yield (
+        f"Over {_time(review.window)}, against the {_time(review.baseline)} before; with fewer than "
+        f"{review.min_items:,} items nothing is concluded. Looked at every {_time(review.looks.every)}."
+    )
+    yield ""
+    yield "| indicator of trouble | limits |"
+    yield "| --- | --- |"
+    for name, limits in review.indicators.asked():
+        said = limits.model_dump(mode="json")
+        words = ", ".join(
+            f"{key.replace('_', ' ')} {joined(value) if isinstance(value, list) else value}"
+            for key, value in said.items()
+        )
+        yield f"| {name.replace('_', ' ')} | {words} |"
+    yield ""
+    yield f"- Effective: {condition_words(review.effective_process.effective)}."
+    yield f"- Not effective: {condition_words(review.effective_process.not_effective)}."
+
+
+def page(policy: Policy, thresholds: Thresholds | None = None) -> str:
+    """The page.
+
+    Parameters
+    ----------
+    thresholds
+        Of a bundle, to show what operating points come to; without it they are shown as they are asked.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    source, effective = policy.source, policy.effective
+    until = f" until {effective.until}" if effective.until else ""
+    rows = [
+        f"# {policy.name} {policy.version}",
+        "",
+        f"A policy of kind {policy.kind}, in force from {effective.since}{until}, in {policy.rollout.mode} mode.",
+        f"It puts into rules: {source.title}, {source.url}, dated {source.date}: {source.clause}.",
+        "",
+        *_categories(policy, thresholds),
+        *_tiers(policy),
+        *_ladder(policy),
+        *_review(policy),
+    ]
+    if policy.appeals is not None:
+        appeals = policy.appeals
+        answer = f", answered within {_time(appeals.answer_within)}" if appeals.answer_within else ""
+        who = "someone other than the person who decided" if appeals.reviewer == "not_the_decider" else "anyone"
+        rows += ["", "## Appeals", "", f"Open for {_time(appeals.open_for)}{answer}, by {who}."]
+    guards = policy.guards
+    limits = []
+    if guards.max_actions_per_hour is not None:
+        limits.append(f"more than {guards.max_actions_per_hour:,} items acted on in an hour")
+    if guards.max_share_of_items is not None:
+        limits.append(f"more than {guards.max_share_of_items:.1%} of the last {guards.over_items:,} items acted on")
+    if limits:
+        rows += ["", "## Guards", "", f"Actions are withheld and a person looks after {joined(limits, 'or')}."]
+    rows += ["", f"{len(policy.tests)} test cases. File {policy.sha256}."]
+    return "\n".join(rows) + "\n"
