@@ -13,14 +13,21 @@ from tsclassify.enforcement.events import (
     Void,
 )
 from tsclassify.enforcement.ledger import Ledger, Recorded, Stored
+from tsclassify.enforcement.notices import account_notice, tenant_notice
+from tsclassify.enforcement.review import Overdue, PlatformReview, read_labelled, review_platform
+from tsclassify.enforcement.simulate import Tenant, simulate
 from tsclassify.enforcement.standing import Reversal, Standing, StepState, Strike
+from tsclassify.enforcement.statement import FieldFault, check_statement, statement_of_reasons
 
 __all__ = [
     "Appeal",
     "Attestation",
+    "FieldFault",
     "HumanAction",
     "Ledger",
     "Notice",
+    "Overdue",
+    "PlatformReview",
     "Recorded",
     "Removal",
     "Response",
@@ -30,5 +37,13 @@ __all__ = [
     "Stored",
     "Strike",
     "Tally",
+    "Tenant",
     "Void",
+    "account_notice",
+    "check_statement",
+    "read_labelled",
+    "review_platform",
+    "simulate",
+    "statement_of_reasons",
+    "tenant_notice",
 ]

@@ -479,7 +479,9 @@ def _missing_controls(case: _Case, name: str, limits: Any) -> Indicator:
 
 
 def _text(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "no end"
+    if not math.isfinite(value):
+        return "no end"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 _MEASURES: Final[Mapping[str, Callable[[_Case, str, Any], Indicator]]] = {
