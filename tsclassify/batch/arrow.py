@@ -89,8 +89,8 @@ def result_type(plan: Plan) -> pyarrow.DataType:
     scores = pa.struct([(name, pa.float32()) for name in plan.info.categories])
     parts: list[tuple[str, Any]] = []
     if plan.policy is not None:
-        parts += [("tier", pa.string()), ("review", pa.bool_()), ("language", pa.string())]
-    parts.append(("scores", scores))
+        parts += [("tier", pa.string()), ("review", pa.bool_())]
+    parts += [("language", pa.string()), ("scores", scores)]
     if plan.policy is not None:
         parts.append(("findings", pa.struct([(name, pa.string()) for name in plan.info.categories])))
         parts.append(("signals", pa.struct([(name, pa.string()) for name in plan.info.signals])))
@@ -119,6 +119,7 @@ def result_array(decided: Decided, plan: Plan) -> pyarrow.Array:
             [pa.array(np.ascontiguousarray(decided.scores[:, k])) for k in range(len(plan.info.categories))],
             fields=list(kind.field("scores").type),
         ),
+        "language": _words(decided.language, _TRUTH_WORDS),
         "model": pa.repeat(plan.model_label, n),
     }
     if plan.policy is not None:
@@ -126,7 +127,6 @@ def result_array(decided: Decided, plan: Plan) -> pyarrow.Array:
         columns |= {
             "tier": _words(decided.tiers, plan.tiers),
             "review": pa.array(decided.reviews),
-            "language": _words(decided.language, _TRUTH_WORDS),
             "policy": pa.repeat(plan.policy_label, n),
             "findings": pa.StructArray.from_arrays(
                 [_words(decided.levels[:, k], (None, "review", "act")) for k in range(len(plan.info.categories))],

@@ -99,27 +99,29 @@ def lines_of_table(piece: TablePiece) -> Block:
     Times become ISO 8601, bytes base64, NaN and infinities null; a null field is left out.
     """
     lines = []
-    for row in _readable(piece.batch).to_pylist():
-        present = {name: value for name, value in row.items() if value is not None}
+    for present in _rows(piece.batch):
         try:
             line = json.dumps(present, default=_plain, ensure_ascii=False, allow_nan=False)
         except ValueError:
             line = json.dumps(_without_nan(present), default=_plain, ensure_ascii=False)
-        lines.append(line.encode() + b"\n")
+        lines.append(line.encode("utf-8", "surrogateescape") + b"\n")
     data = b"".join(lines)
     return Block(data, piece.offset, len(data), piece.first_line, piece.n_lines, piece.running)
 
 
-def _readable(batch: Any) -> Any:
-    """The batch with broken UTF-8 turned into bytes that the strict reading of the line will refuse."""
-    for place, column in enumerate(batch.columns):
+def _rows(batch: Any) -> Iterator[dict[str, Any]]:
+    """Rows as dicts; broken UTF-8 stays in them, so that the strict reading of the line refuses it."""
+    columns = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
         try:
-            column.validate(full=True)
-        except pa.ArrowInvalid:
-            raw = [None if value is None else value.hex() for value in column.cast(pa.binary()).to_pylist()]
-            marked = [None if value is None else {"not_utf8_hex": value} for value in raw]
-            batch = batch.set_column(place, batch.schema.names[place], pa.array(marked))
-    return batch
+            columns.append(column.to_pylist())
+        except UnicodeDecodeError:
+            if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+                raise InputError(f"parquet: column {name!r} must be UTF-8 throughout, got other bytes") from None
+            raw = column.cast(pa.large_binary()).to_pylist()
+            columns.append([None if value is None else value.decode("utf-8", "surrogateescape") for value in raw])
+    for values in zip(*columns, strict=True):
+        yield {name: value for name, value in zip(batch.schema.names, values, strict=True) if value is not None}
 
 
 def _without_nan(value: Any) -> Any:

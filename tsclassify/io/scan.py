@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
 import numpy as np
 
+from tsclassify.io.compiled import jit
 from tsclassify.io.strict import MAX_DEPTH
 
 __all__ = [
@@ -76,7 +76,7 @@ def _hex4(buf: Any, i: Any) -> Any:
     return value
 
 
-_hex4 = numba.njit(_hex4, nogil=True, cache=True)
+_hex4 = jit(_hex4)
 
 
 def _utf8_length(buf: Any, i: Any) -> Any:
@@ -104,7 +104,7 @@ def _utf8_length(buf: Any, i: Any) -> Any:
     return 4 if 0x80 <= buf[i + 3] <= 0xBF else 0
 
 
-_utf8_length = numba.njit(_utf8_length, nogil=True, cache=True)
+_utf8_length = jit(_utf8_length)
 
 
 def _string_end(buf: Any, i: Any) -> Any:
@@ -148,7 +148,7 @@ def _string_end(buf: Any, i: Any) -> Any:
             return -1
 
 
-_string_end = numba.njit(_string_end, nogil=True, cache=True)
+_string_end = jit(_string_end)
 
 
 def _number_end(buf: Any, i: Any) -> Any:
@@ -180,7 +180,7 @@ def _number_end(buf: Any, i: Any) -> Any:
     return i
 
 
-_number_end = numba.njit(_number_end, nogil=True, cache=True)
+_number_end = jit(_number_end)
 
 
 def decode_string(buf: Any, start: Any, end: Any, out: Any, position: Any) -> Any:
@@ -234,14 +234,14 @@ def decode_string(buf: Any, start: Any, end: Any, out: Any, position: Any) -> An
     return position
 
 
-decode_string = numba.njit(decode_string, nogil=True, cache=True)
+decode_string = jit(decode_string)
 
 
 def _is_literal(buf: Any, i: Any, a: Any, b: Any, c: Any) -> Any:
     return buf[i] == a and buf[i + 1] == b and buf[i + 2] == c
 
 
-_is_literal = numba.njit(_is_literal, nogil=True, cache=True)
+_is_literal = jit(_is_literal)
 
 
 def _scan_object(  # noqa: C901 - one loop over the bytes, so that it stays one compiled function
@@ -373,7 +373,7 @@ def _scan_object(  # noqa: C901 - one loop over the bytes, so that it stays one 
         state = 3
 
 
-_scan_object = numba.njit(_scan_object, nogil=True, cache=True)
+_scan_object = jit(_scan_object)
 
 
 def scan_lines(  # noqa: C901 - as above
@@ -470,4 +470,4 @@ def scan_lines(  # noqa: C901 - as above
     return STOP_END, position, position, row
 
 
-scan_lines = numba.njit(scan_lines, nogil=True, cache=True)
+scan_lines = jit(scan_lines)

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from tsclassify.io.compiled import jit
 
 __all__ = ["DECIMALS", "ResultLayout", "splice_rows"]
 
@@ -94,7 +95,7 @@ def _put(out: Any, at: Any, table: Any, starts: Any, piece: Any) -> Any:
     return at + length
 
 
-_put = numba.njit(_put, nogil=True, cache=True)
+_put = jit(_put)
 
 
 def _put_score(out: Any, at: Any, score: Any) -> Any:
@@ -109,7 +110,7 @@ def _put_score(out: Any, at: Any, score: Any) -> Any:
     return at + 8
 
 
-_put_score = numba.njit(_put_score, nogil=True, cache=True)
+_put_score = jit(_put_score)
 
 
 def splice_rows(
@@ -214,4 +215,4 @@ def splice_rows(
     return at
 
 
-splice_rows = numba.njit(splice_rows, nogil=True, cache=True)
+splice_rows = jit(splice_rows)

@@ -1,0 +1,30 @@
+"""Compiling with numba: machine code is kept on disk where that is possible, and made anew where it is not."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numba
+
+__all__ = ["jit"]
+
+_said: list[str] = []
+
+
+def jit(function: Any) -> Any:
+    """Compile without Python objects and without the interpreter's lock.
+
+    Notes
+    -----
+    Numba keeps machine code beside the module, else in the user's cache folder. Where neither can be written (a
+    read-only installation and no home folder) code is compiled in every process, and that is said once. A folder
+    that others can write is never used, since loading a cache runs it.
+    """
+    try:
+        return numba.njit(function, nogil=True, cache=True)
+    except RuntimeError:
+        if not _said:
+            _said.append("said")
+            sys.stderr.write("tsclassify: no writable cache folder, so code is compiled in every process\n")
+        return numba.njit(function, nogil=True)
