@@ -1,0 +1,157 @@
+"""From logits to probabilities: a strictly rising, piecewise linear map of the logit, one per head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["calibrate", "fit_calibration", "stack_calibrations", "uncalibrate"]
+
+N_KNOTS: Final = 6
+"""Knots of the map; measured on out-of-fold scores, more knots follow noise (docs/model.md)."""
+
+_MIN_SLOPE: Final = 0.05
+_RIDGE: Final = 2.0
+
+
+def calibrate(parameters: Mapping[str, NDArray[np.float64]], logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities at the stated prior.
+
+    Parameters
+    ----------
+    parameters
+        ``knots`` and ``values``, float64, shape (K, M), both strictly rising along each row: the map sends
+        logit ``knots[k, m]`` to logit ``values[k, m]``, is linear between, and goes on with the slopes
+        ``slopes[k, 0]`` below the first knot and ``slopes[k, 1]`` above the last.
+    logits
+        Shape (n, K).
+
+    Returns
+    -------
+    ndarray
+        float64, shape (n, K), in (0, 1). A higher logit never gets a lower probability.
+
+    Examples
+    --------
+    >>> line = {"knots": np.array([[0.0, 1.0]]), "values": np.array([[0.0, 1.0]]), "slopes": np.ones((1, 2))}
+    >>> calibrate(line, np.array([[0.0]])).item()
+    0.5
+    """
+    knots, values, slopes = parameters["knots"], parameters["values"], parameters["slopes"]
+    mapped = np.empty(logits.shape, dtype=np.float64)
+    for k in range(logits.shape[1]):
+        x = logits[:, k].astype(np.float64)
+        inner = np.interp(x, knots[k], values[k])
+        below = np.minimum(x - knots[k, 0], 0.0) * slopes[k, 0]
+        above = np.maximum(x - knots[k, -1], 0.0) * slopes[k, 1]
+        mapped[:, k] = inner + below + above
+    return _sigmoid(mapped)
+
+
+def uncalibrate(
+    parameters: Mapping[str, NDArray[np.float64]], probabilities: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Logits at which ``calibrate`` gives these probabilities, each in (0, 1); shape (n, K)."""
+    clipped = np.clip(np.asarray(probabilities, dtype=np.float64), 1e-12, 1.0 - 1e-12)
+    mapped = np.log(clipped) - np.log1p(-clipped)
+    knots, values, slopes = parameters["knots"], parameters["values"], parameters["slopes"]
+    logits = np.empty_like(mapped)
+    for k in range(mapped.shape[1]):
+        y = mapped[:, k]
+        inner = np.interp(y, values[k], knots[k])
+        below = np.minimum(y - values[k, 0], 0.0) / slopes[k, 0]
+        above = np.maximum(y - values[k, -1], 0.0) / slopes[k, 1]
+        logits[:, k] = inner + below + above
+    return logits
+
+
+def fit_calibration(
+    logits: NDArray[np.floating], gold: NDArray[np.floating], weights: NDArray[np.floating] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Fit the map of one head by maximum likelihood under rising slopes.
+
+    Parameters
+    ----------
+    logits
+        Out-of-fold logits, shape (n,).
+    gold
+        Human labels in {0, 1}, shape (n,).
+    weights
+        Weight of each row, shape (n,); all one when none is given.
+
+    Returns
+    -------
+    dict
+        ``knots`` and ``values``, shape (1, M), and ``slopes``, shape (1, 2).
+
+    Notes
+    -----
+    Knots lie at quantiles that are dense towards the top, where thresholds are. Slopes are bounded below, so
+    the map is strictly rising, and drawn towards the slope of a straight line (Platt scaling) by a ridge.
+    Source of the straight line and of its smoothed targets: Platt 1999, Probabilistic outputs for support
+    vector machines.
+    """
+    from scipy.optimize import minimize
+
+    x = np.asarray(logits, dtype=np.float64)
+    y = np.asarray(gold, dtype=np.float64)
+    w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=np.float64)
+    n_positive = float((w * y).sum())
+    n_negative = float((w * (1 - y)).sum())
+    target = np.where(y > 0, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+    share = min(0.5, max(0.02, float(y.mean())))
+    quantiles = 1.0 - np.geomspace(1.0, share / 16, N_KNOTS)
+    quantiles[0] = 0.02
+    knots = np.unique(np.quantile(x, quantiles))
+    # column 0: intercept; column 1 + j: the part of x in the j-th piece, so that its coefficient is a slope
+    pieces = [np.ones_like(x), np.minimum(x - knots[0], 0.0)]
+    for low, high in pairwise(knots):
+        pieces.append(np.clip(x - low, 0.0, high - low))
+    pieces.append(np.maximum(x - knots[-1], 0.0))
+    design = np.stack(pieces, axis=1)
+
+    def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        z = design @ theta
+        p = _sigmoid(z)
+        mean = theta[1:].mean()
+        away = theta[1:] - mean
+        value = float((w * (np.logaddexp(0.0, z) - target * z)).sum() + 0.5 * _RIDGE * (away**2).sum())
+        gradient = design.T @ (w * (p - target))
+        gradient[1:] += _RIDGE * away
+        return value, gradient
+
+    start = np.ones(design.shape[1])
+    start[0] = float(np.log((n_positive + 1) / (n_negative + 1)))
+    bounds = [(None, None)] + [(_MIN_SLOPE, None)] * (design.shape[1] - 1)
+    theta = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}).x
+    values = theta[0] + np.concatenate([[0.0], np.cumsum(theta[2:-1] * np.diff(knots))])
+    return {
+        "knots": knots[None, :],
+        "values": values[None, :],
+        "slopes": np.array([[theta[1], theta[-1]]]),
+    }
+
+
+def stack_calibrations(heads: list[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    """One set of arrays for K heads; a head with fewer knots gets further ones along its last slope."""
+    width = max(head["knots"].shape[1] for head in heads)
+    knots, values = [], []
+    for head in heads:
+        missing = np.arange(1, width - head["knots"].shape[1] + 1, dtype=np.float64)
+        knots.append(np.concatenate([head["knots"][0], head["knots"][0, -1] + missing]))
+        values.append(np.concatenate([head["values"][0], head["values"][0, -1] + missing * head["slopes"][0, 1]]))
+    return {
+        "knots": np.stack(knots),
+        "values": np.stack(values),
+        "slopes": np.concatenate([head["slopes"] for head in heads]),
+    }
+
+
+def _sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    # both branches in one expression, without overflow
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1.0, e) / (1.0 + e)

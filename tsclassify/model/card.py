@@ -1,0 +1,156 @@
+"""What people read of a bundle: the words that weigh most, and the model card, generated from the figures."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tsclassify.model.trained import TrainedModel
+from tsclassify.model.wordclasses import lexicon_from_mapping
+from tsclassify.resources import shipped
+from tsclassify.taxonomy import CATEGORIES, SIGNALS
+
+__all__ = ["bundle_texts", "model_card", "top_features"]
+
+_SHOWN = 40
+
+
+def bundle_texts(model: TrainedModel) -> dict[str, str]:
+    """``top_features.tsv`` and ``CARD.md``, by file name."""
+    return {"top_features.tsv": top_features(model), "CARD.md": model_card(model)}
+
+
+def top_features(model: TrainedModel) -> str:
+    """Words with the largest effect, as tab-separated text: category, word, logit.
+
+    The words come from our own posts and from the lexicon; ``logit`` is what a post of that one word adds to the
+    bias. Masked words are left out: they all read alike.
+    """
+    from tsclassify.features.hashed import HashedNgrams
+
+    lexicon = lexicon_from_mapping(model.lexicon)
+    masked = {word for word, group in lexicon.words.items() if lexicon.modes[group] == "mask"}
+    words = {word for word in lexicon.words if word.isalpha()}
+    with shipped("seeds", "written.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            words |= set(re.findall(r"[a-z]{3,}", json.loads(line)["text"].lower()))
+    vocabulary = sorted(words - masked)
+    features = HashedNgrams(model.spec, lexicon).transform(vocabulary)
+    k = len(CATEGORIES)
+    added = (features @ model.weights[:, :k].astype(np.float32)) * model.weight_scales[:k]
+    rows = ["category\tword\tlogit\n"]
+    for column, name in enumerate(CATEGORIES):
+        order = np.argsort(-added[:, column], kind="stable")
+        for row in (*order[:_SHOWN], *order[-_SHOWN // 4 :]):
+            rows.append(f"{name}\t{vocabulary[row]}\t{added[row, column]:+.3f}\n")
+    return "".join(rows)
+
+
+def model_card(model: TrainedModel) -> str:
+    """The model card in Markdown."""
+    parts = [
+        f"# Model card: {model.name}\n",
+        "A linear model over hashed words, word pieces and cue phrases. It scores English posts in seven categories "
+        "and fourteen signals; every score is a sum of weights that can be shown.\n",
+        "## Intended use\n",
+        "To rank and pre-sort posts for people who moderate, host or distribute user content, under a written policy. "
+        "Its scores are evidence, not findings of fact: a text reads as a threat or it does not. It does not know "
+        "who wrote a post, to whom, or what happened before. Not for acting on a person outside such a policy, not "
+        "for predicting what a person will do, not for languages other than English.\n",
+        "## What it was trained on\n",
+        _data(model),
+        "## Figures on held-out rows (split = dev)\n",
+        _figures(model),
+        "## Operating points (cross-fitted on the labelled rows)\n",
+        _points(model),
+        "## Signals\n",
+        _signals(model),
+        "## Stated priors\n",
+        _priors(model),
+        "## Neutrality\n",
+        "Given names, family names and public persons of all sides are read as one and the same word, and so are "
+        "parties with their followers, and neutral words for identity groups. A sentence therefore gets the same "
+        "score whichever listed name, side or group stands in it. Slurs are not masked. A name that is not in the "
+        "lists, or that is also a common word, is read as written.\n",
+        "## What it gets wrong\n",
+        "- It reads words, cue phrases and their order within a few tokens; it does not understand a situation. "
+        "Veiled threats that name no violence are mostly missed.\n"
+        "- Innocent posts full of violent words (games, sport, cooking, film, idioms) are mostly told apart, not "
+        "always; reports and condemnation of violence are its most frequent false alarms.\n"
+        "- Glorification and the signals reported, condemned, joking and specific are soft: two readers agree on "
+        "them less than on threats.\n"
+        "- Who does what to whom is seen only through nearby words; a quoted threat looks much like a threat.\n"
+        "- Text that is not English scores low by default; the language head marks it, so that a policy sends it to "
+        "a person instead of calling it clean.\n",
+        "## Licence\n",
+        "Apache-2.0 for code and weights; the data sets keep their licences, listed above.\n",
+    ]
+    return "\n".join(parts)
+
+
+def _data(model: TrainedModel) -> str:
+    seen: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for source in model.sources:
+        seen.setdefault((source["name"], source.get("repository", "")), source)
+    rows = ["| data set | from | licence | rows |", "| --- | --- | --- | --- |"]
+    for source in seen.values():
+        origin = source.get("repository") or "this project"
+        rows.append(f"| {source['name']} | {origin} | {source['licence']} | {source['n_rows']} |")
+    n = model.figures["n_rows"]
+    text = (
+        f"\n{n['labelled']} rows were labelled for this taxonomy by language-model annotators, one reading each "
+        f"(agreement with a second reading: docs/taxonomy.md); {n['soft']} further texts of the same sources carry soft "
+        "labels of a small transformer fine-tuned on the labelled rows. Only sources whose licence allows a "
+        "trained model to be passed on were used; test sets and dev rows were left out.\n"
+    )
+    return "\n".join(rows) + "\n" + text
+
+
+def _figures(model: TrainedModel) -> str:
+    rows = ["| category | average precision | calibration error | positives of rows |", "| --- | --- | --- | --- |"]
+    for name in CATEGORIES:
+        row = model.figures["dev"][name]
+        rows.append(f"| {name} | {row['ap']:.3f} | {row['ece']:.3f} | {row['n_positive']} of {row['n_items']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _points(model: TrainedModel) -> str:
+    rows = [
+        "| category | threshold | precision (95 %) | recall (95 %) | positives |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name in CATEGORIES:
+        for p in model.operating_points[name]:
+            rows.append(
+                f"| {name} | {p.threshold:.3f} | {p.precision:.3f} ({p.precision_low:.2f} to {p.precision_high:.2f}) "
+                f"| {p.recall:.3f} ({p.recall_low:.2f} to {p.recall_high:.2f}) | {p.n_positive} |"
+            )
+    return "\n".join(rows) + "\n"
+
+
+def _signals(model: TrainedModel) -> str:
+    rows = ["| signal | average precision | false below | true from |", "| --- | --- | --- | --- |"]
+    for name in SIGNALS:
+        band = model.signal_bands[name]
+        yes = f"{band.yes_from:.3f}" if band.yes_from <= 1.0 else "never"
+        no = f"{band.no_below:.3f}" if band.no_below > 0.0 else "never"
+        rows.append(f"| {name} | {model.figures['signals'][name]['ap']:.3f} | {no} | {yes} |")
+    return "\n".join(rows) + "\n\nBetween the two a signal is unknown. Measured on labelled posts that reach review.\n"
+
+
+def _priors(model: TrainedModel) -> str:
+    stated = ", ".join(f"{name} {model.priors[name]:.3f}" for name in CATEGORIES)
+    head = "| random sample of | rows | " + " | ".join(CATEGORIES) + " |"
+    rows = [head, "| --- |" + " --- |" * (len(CATEGORIES) + 1)]
+    for source, shares in model.figures["random_sample_share"].items():
+        cells = " | ".join(f"{shares[name]:.3f}" for name in CATEGORIES)
+        rows.append(f"| {source} | {int(shares['n_items'])} | {cells} |")
+    return (
+        f"Scores are probabilities at these shares of positives, those of the labelled rows: {stated}. Those rows were "
+        "picked for being violent; in a live stream positives are far rarer, and `Scores.at_prior` re-expresses a "
+        "score for it. Shares in random samples:\n\n" + "\n".join(rows) + "\n"
+    )

@@ -1,0 +1,193 @@
+"""Which rows a model is trained on, with what labels and weights; nothing that measures the model is among them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsclassify.data import (
+    annotated_rows,
+    exclusion_key,
+    exclusions,
+    raw_rows,
+    registered_files,
+    written_rows,
+)
+from tsclassify.data.corpus import AnnotatedRow
+from tsclassify.errors import DataError
+from tsclassify.model.soft import read_soft_labels, soft_key
+from tsclassify.resources import shipped
+from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
+
+__all__ = ["TrainingSet", "build_training_set", "gold_columns", "minimal_pairs"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingSet:
+    """Rows to fit on, gold rows first, and the rows that are only reported on.
+
+    Attributes
+    ----------
+    texts
+        n training texts: human-labelled first (``n_gold``), then texts with a teacher's soft labels.
+    categories, signals
+        float32, shapes (n, 7) and (n, 14), in [0, 1].
+    weights
+        float32, shape (n,).
+    groups
+        Fold key of each gold row, shape (n_gold,): rows that are nearly the same text, or one minimal pair,
+        share it.
+    n_gold
+        Rows with human labels.
+    picked
+        How each gold row was chosen, for priors.
+    pairs
+        (higher, lower, head) of minimal pairs among the gold rows.
+    dev, dev_categories, dev_signals
+        Texts of ``split = dev`` and their labels, bool.
+    sources
+        One mapping per public file that rows came from, with the number of rows.
+    """
+
+    texts: tuple[str, ...]
+    categories: NDArray[np.float32]
+    signals: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    groups: NDArray[np.int64]
+    n_gold: int
+    picked: tuple[str, ...]
+    pairs: tuple[tuple[int, int, int], ...]
+    dev: tuple[str, ...]
+    dev_categories: NDArray[np.bool_]
+    dev_signals: NDArray[np.bool_]
+    sources: tuple[Mapping[str, Any], ...]
+
+
+def gold_columns(rows: Sequence[AnnotatedRow]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Category and signal labels of annotated rows: bool, shapes (n, 7) and (n, 14)."""
+    parsed = [parse_code(row.code) for row in rows]
+    categories = np.array([one for one, _ in parsed], dtype=np.bool_).reshape(len(rows), len(CATEGORIES))
+    signals = np.array([one for _, one in parsed], dtype=np.bool_).reshape(len(rows), len(SIGNALS))
+    return categories, signals
+
+
+def minimal_pairs(rows: Sequence[AnnotatedRow], categories: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
+    """Minimal pairs of written posts: (row with violence, its innocent twin, category that tells them apart)."""
+    members: dict[int, list[int]] = {}
+    for number, row in enumerate(rows):
+        if row.pair is not None:
+            members.setdefault(row.pair, []).append(number)
+    found: list[tuple[int, int, int]] = []
+    for _, pair in sorted(members.items()):
+        if len(pair) != 2:
+            continue
+        first, second = pair
+        if categories[first, :5].any() == categories[second, :5].any():
+            continue
+        higher, lower = (first, second) if categories[first, :5].any() else (second, first)
+        found.extend((higher, lower, int(k)) for k in np.flatnonzero(categories[higher, :5]))
+    return found
+
+
+def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLike[str] | None = None) -> TrainingSet:
+    """Gather the rows of ``use = train`` sources.
+
+    Left out: rows of ``split = dev`` and whatever has the same letters and digits in its first hundred, texts
+    that measure models elsewhere (``exclusions``), the public test sets named in the configuration, and every
+    source marked ``eval``.
+
+    Parameters
+    ----------
+    config
+        The table ``rows`` of ``seeds/training.toml``.
+    data_root
+        Folder of the public files.
+
+    Raises
+    ------
+    DataError
+        When a public file is missing or altered, or no row is left.
+    """
+    rows = annotated_rows(root=data_root, use="train") + written_rows()
+    held_out = {line for line in shipped("seeds", "labels", "hold_out.txt").read_text("ascii").split("\n") if line}
+    dev = [row for row in rows if row.split == "dev"]
+    shut = {exclusion_key(row.text) for row in dev} | exclusions()
+    gold = [
+        row for row in rows if row.split == "train" and row.id not in held_out and exclusion_key(row.text) not in shut
+    ]
+    if not gold:
+        raise DataError("training set: rows must not be empty, got none")
+    categories, signals = gold_columns(gold)
+    pairs = minimal_pairs(gold, categories)
+    group_of: dict[str, int] = {}
+    names = (exclusion_key(row.text) if row.pair is None else f"pair {row.pair}" for row in gold)
+    groups = np.array([group_of.setdefault(name, len(group_of)) for name in names], dtype=np.int64)
+    soft_texts, soft, counts = _soft_rows(config, shut | {exclusion_key(row.text) for row in gold}, data_root)
+    weights = np.concatenate(
+        [
+            np.array([config["written_weight"] if row.source == "written" else 1.0 for row in gold], dtype=np.float32),
+            np.full(len(soft_texts), config["soft_weight"], dtype=np.float32),
+        ]
+    )
+    dev_categories, dev_signals = gold_columns(dev)
+    return TrainingSet(
+        texts=(*(row.text for row in gold), *soft_texts),
+        categories=np.concatenate([categories.astype(np.float32), soft[:, : len(CATEGORIES)]]),
+        signals=np.concatenate([signals.astype(np.float32), soft[:, len(CATEGORIES) :]]),
+        weights=weights,
+        groups=groups,
+        n_gold=len(gold),
+        picked=tuple(row.picked for row in gold),
+        pairs=tuple(pairs),
+        dev=tuple(row.text for row in dev),
+        dev_categories=dev_categories,
+        dev_signals=dev_signals,
+        sources=_provenance(gold, counts),
+    )
+
+
+def _soft_rows(
+    config: Mapping[str, Any], shut: set[str] | frozenset[str], data_root: str | os.PathLike[str] | None
+) -> tuple[list[str], NDArray[np.float32], dict[str, int]]:
+    texts: list[str] = []
+    values: list[NDArray[np.float32]] = []
+    counts: dict[str, int] = {}
+    if config["soft_labels"]:
+        labels = dict(read_soft_labels(shipped("seeds", *config["soft_labels"].split("/"))))
+        for source in sorted({file.name for file in registered_files() if file.use == "train"}):
+            for row in raw_rows(source, root=data_root):
+                value = labels.pop(soft_key(row.text), None)
+                if value is not None and exclusion_key(row.text) not in shut:
+                    texts.append(row.text)
+                    values.append(value)
+                    counts[source] = counts.get(source, 0) + 1
+    stacked = np.array(values, dtype=np.float32).reshape(len(texts), len(CATEGORIES) + len(SIGNALS))
+    return texts, stacked, counts
+
+
+def _provenance(gold: Sequence[AnnotatedRow], soft: Mapping[str, int]) -> tuple[Mapping[str, Any], ...]:
+    annotated: dict[str, int] = {}
+    for row in gold:
+        name = "civil_comments_sample" if row.source == "civil_comments" else row.source
+        annotated[name] = annotated.get(name, 0) + 1
+    files = [
+        {
+            "name": file.name,
+            "repository": file.repository,
+            "commit": file.commit,
+            "path": file.path_there,
+            "sha256": file.sha256,
+            "licence": file.licence,
+            "use": file.use,
+            "n_rows": annotated.get(file.name, 0) + soft.get(file.name, 0),
+        }
+        for file in registered_files()
+        if file.use == "train" and (file.name in annotated or file.name in soft)
+    ]
+    written = {"name": "written", "licence": "Apache-2.0", "use": "train", "n_rows": annotated.get("written", 0)}
+    return (*files, written)

@@ -1,0 +1,55 @@
+"""The shipped word classes (``seeds/lexicon``) as the lexicon that features use, and its form in a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tsclassify.errors import BundleError
+from tsclassify.resources import shipped
+from tsclassify.text.lexicon import Lexicon
+
+__all__ = ["lexicon_from_mapping", "lexicon_to_mapping", "shipped_lexicon"]
+
+_MASKED: Final = ("name", "side", "group")
+_KEPT: Final = ("function",)
+_SIGNS: Final = {"?": "question", "!": "exclaim", '"': "quote"}
+
+
+def shipped_lexicon() -> Lexicon:
+    """Read ``seeds/lexicon/*.txt``: one word a line under a head line, the file's name is the group."""
+    words: dict[str, str] = {}
+    modes: dict[str, str] = {}
+    for file in sorted(shipped("seeds", "lexicon").glob("*.txt")):
+        group = file.stem
+        modes[group] = "mask" if group in _MASKED else "keep" if group in _KEPT else "back"
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith("#"):
+                words[line] = group
+    for sign, group in _SIGNS.items():
+        words[sign] = group
+        modes[group] = "back"
+    return Lexicon(words=words, modes=modes)
+
+
+def lexicon_to_mapping(lexicon: Lexicon) -> dict[str, str]:
+    """Word to ``mode/group``, as a bundle keeps it."""
+    return {word: f"{lexicon.modes[group]}/{group}" for word, group in sorted(lexicon.words.items())}
+
+
+def lexicon_from_mapping(words: Mapping[str, str]) -> Lexicon:
+    """The lexicon of a bundle.
+
+    Raises
+    ------
+    BundleError
+        When an entry is not ``mode/group``, or a group has two modes.
+    """
+    groups: dict[str, str] = {}
+    modes: dict[str, str] = {}
+    for word, entry in words.items():
+        mode, sign, group = entry.partition("/")
+        if not sign or modes.setdefault(group, mode) != mode:
+            raise BundleError("lexicon: entry must be mode/group with one mode a group, got another")
+        groups[word] = group
+    return Lexicon(words=groups, modes=modes)
