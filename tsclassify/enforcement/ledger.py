@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tsclassify.decision import Decision
 from tsclassify.enforcement import events as ev
+from tsclassify.enforcement import writer
 from tsclassify.enforcement.moments import micros, moment
-from tsclassify.enforcement.packing import pack, unpack
-from tsclassify.enforcement.store import COLUMNS, GENESIS, Row, chain, connect, transaction, translated
+from tsclassify.enforcement.packing import unpack
+from tsclassify.enforcement.store import connect, transaction, translated
 from tsclassify.errors import InputError, LedgerError
 
 if TYPE_CHECKING:
@@ -30,11 +31,6 @@ __all__ = ["Ledger", "Recorded", "Stored"]
 
 BATCH: Final = 5_000
 """Events in one transaction: benchmarks/ledger.py gains nothing from larger ones."""
-
-INSERT: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
-
-
-_LOOKUP: Final = "seq, kind, id, actor, tenant, basis, body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +76,6 @@ class Stored:
     tier: str | None
     basis: str | None
     ref: int | None
-
-
-@dataclass(slots=True)
-class _Draft:
-    """An event made ready outside the lock: everything but its row, its reference and its hash."""
-
-    kind: str
-    at: int
-    known: int
-    id: str | None
-    actor: str | None
-    tenant: str | None
-    tier: str | None
-    basis: str | None
-    body: bytes
-    packed: bytes
-    ref_id: str | None = None
-    ref: int | None = None
 
 
 class Ledger:
@@ -220,9 +198,12 @@ class Ledger:
         known = None if recorded_at is None else micros(moment(recorded_at, "ledger: recorded_at"))
         rest = iter(events)
         n_recorded = n_skipped = 0
-        while drafts := [_draft(event, known) for event in islice(rest, batch)]:
-            added, skipped = self._append(drafts)
-            n_recorded, n_skipped = n_recorded + added, n_skipped + skipped
+        if self.read_only:
+            raise LedgerError("ledger: ledger must be open for writing, got one opened with read_only=True")
+        while drafts := [writer.draft(event, known) for event in islice(rest, batch)]:
+            with translated(self.path), transaction(self._connection):
+                added = writer.append(self._connection, drafts)
+            n_recorded, n_skipped = n_recorded + added, n_skipped + len(drafts) - added
         return Recorded(n_recorded, n_skipped, self._head()[0])
 
     def append(self, event: ev.Event) -> Recorded:
@@ -406,8 +387,7 @@ class Ledger:
 
     def _head(self) -> tuple[int, bytes]:
         with translated(self.path):
-            found = self._connection.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone()
-        return (0, GENESIS) if found is None else (int(found[0]), bytes(found[1]))
+            return writer.head(self._connection)
 
     def _keep(self, decision: Decision, text: str) -> None:
         if not self.keep_text:
@@ -440,141 +420,3 @@ class Ledger:
             ev.Void(seq=seq, reason=reason, at=at, actor=actor, tenant=tenant, by=by, **common)
             for seq, actor, tenant, _ in rows
         ]
-
-    def _append(self, drafts: list[_Draft]) -> tuple[int, int]:
-        """Chain and insert drafts in one transaction; returns how many were added and skipped."""
-        if self.read_only:
-            raise LedgerError("ledger: ledger must be open for writing, got one opened with read_only=True")
-        with translated(self.path), transaction(self._connection):
-            seq, before = self._head()
-            fresh = self._resolve(drafts)
-            rows: list[Row] = []
-            for draft, ref in fresh:
-                seq += 1
-                ref = ref if ref is None or ref > 0 else rows[-ref - 1][0]
-                header = (
-                    seq, draft.kind, draft.at, draft.known, draft.id, draft.actor, draft.tenant, draft.tier,
-                    draft.basis, ref,
-                )  # fmt: skip
-                before = chain(before, header, draft.body)
-                rows.append((*header, draft.packed, before))
-            self._connection.executemany(INSERT, rows)
-        return len(fresh), len(drafts) - len(fresh)
-
-    def _resolve(self, drafts: list[_Draft]) -> list[tuple[_Draft, int | None]]:
-        """Drafts that are new, each with the row it replaces or speaks of.
-
-        A reference inside the batch is negative: ``-1`` is the first row of the batch.
-        """
-        index = _Index()
-        ids = list({key for draft in drafts for key in (draft.id, draft.ref_id) if key is not None})
-        for start in range(0, len(ids), 1000):
-            for row in self._connection.execute(
-                f"SELECT {_LOOKUP} FROM event WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq",  # noqa: S608
-                (json.dumps(ids[start : start + 1000]),),
-            ):
-                index.add(*row)
-        fresh: list[tuple[_Draft, int | None]] = []
-        for draft in drafts:
-            ref = self._reference(draft, index)
-            if draft.id is not None:
-                before = index.same.get((draft.kind, draft.id, _owner(draft.tenant, draft.basis)))
-                if before is not None and before[1] == draft.packed:
-                    continue
-                if before is not None and draft.kind == "notice":
-                    raise LedgerError("ledger: notice id must be new, got one recorded with another content")
-                ref = before[0] if before is not None else ref
-                here = -len(fresh) - 1
-                index.add(here, draft.kind, draft.id, draft.actor, draft.tenant, draft.basis, draft.packed)
-            fresh.append((draft, ref))
-        return fresh
-
-    def _reference(self, draft: _Draft, index: _Index) -> int | None:
-        """The row that a draft speaks of; whose it is passes on to the draft, so that a subject's rows are together."""
-        found: tuple[int, str | None, str | None] | None = None
-        if draft.ref_id is not None:
-            found = index.latest.get((draft.kind == "response", draft.ref_id))
-            if found is None and draft.kind == "response":
-                raise LedgerError("ledger: response must speak of a recorded notice, got an unknown id")
-        elif draft.ref is not None:
-            row = self._connection.execute(
-                "SELECT seq, actor, tenant, kind FROM event WHERE seq = ?", (draft.ref,)
-            ).fetchone()
-            if row is None or row[3] == "void":
-                raise LedgerError(f"ledger: void must name a recorded event that is no void, got row {draft.ref}")
-            found = row[:3]
-        if found is None:
-            return None
-        ref, actor, tenant = found
-        draft.actor, draft.tenant = draft.actor or actor, draft.tenant or tenant
-        return ref
-
-
-@dataclass(slots=True)
-class _Index:
-    """What the ledger already holds under the ids of a batch."""
-
-    same: dict[tuple[str, str, str | None], tuple[int, bytes]] = field(default_factory=dict)
-    latest: dict[tuple[bool, str], tuple[int, str | None, str | None]] = field(default_factory=dict)
-
-    def add(
-        self,
-        seq: int,
-        kind: str,
-        id_: str,
-        actor: str | None,
-        tenant: str | None,
-        basis: str | None,
-        packed: bytes,
-    ) -> None:
-        self.same[(kind, id_, _owner(tenant, basis))] = (seq, packed)
-        self.latest[(kind == "notice", id_)] = (seq, actor, tenant)
-
-
-def _owner(tenant: str | None, basis: str | None) -> str | None:
-    """Whose decision it is: a decision replaces an earlier one of the same tenant and policy name only."""
-    return None if basis is None else f"{tenant or ''}/{basis.partition('@')[0]}"
-
-
-def _draft(event: Decision | ev.Event, known: int | None) -> _Draft:
-    """Make an event ready to be chained.
-
-    Parameters
-    ----------
-    event
-        A decision or another event.
-    known
-        When decisions were made, in microseconds, or None for at once.
-    """
-    kind = ev.kind_of(event)
-    if isinstance(event, Decision):
-        if event.at is None:
-            raise InputError("ledger: decision must have the time of the act, got none", hint="give the item an at")
-        if event.at.tzinfo is None:
-            moment(event.at, "ledger: decision at")
-        at = micros(event.at)
-        basis = f"{event.policy_name}@{event.policy_version}/{event.model_sha256[:12]}"
-        if event.mode == "shadow":
-            basis += "/shadow"
-        body = ev.encode(event)
-        return _Draft(
-            kind, at, at if known is None else max(at, known), event.id, event.actor, event.tenant, event.tier,
-            basis, body, pack(body),
-        )  # fmt: skip
-    ev.check(event, kind)
-    at = micros(event.at)
-    when = at if event.recorded_at is None else max(at, micros(event.recorded_at))
-    body = ev.encode(event)
-    draft = _Draft(kind, at, when, None, event.actor, event.tenant, None, None, body, pack(body))
-    match event:
-        case ev.Notice():
-            draft.id = event.id
-        case ev.Response():
-            draft.ref_id = event.notice
-        case ev.Removal() | ev.Appeal():
-            draft.ref_id = event.item
-        case ev.Void():
-            draft.ref = event.seq
-        case _:
-            pass
-    return draft

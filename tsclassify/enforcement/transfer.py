@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from tsclassify.enforcement import events as ev
-from tsclassify.enforcement.ledger import BATCH, INSERT
+from tsclassify.enforcement.ledger import BATCH
 from tsclassify.enforcement.moments import iso
 from tsclassify.enforcement.packing import pack, unpack
 from tsclassify.enforcement.store import COLUMNS, Row, chain, transaction, translated
+from tsclassify.enforcement.writer import INSERT
 from tsclassify.errors import LedgerError
 
 if TYPE_CHECKING:

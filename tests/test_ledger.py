@@ -1,0 +1,422 @@
+"""The ledger grows only, chains every row, refuses what is not one, and survives kills of two writers at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tsclassify.decision import Decision
+from tsclassify.enforcement import Ledger, Notice, Removal, Tally
+from tsclassify.enforcement.events import event_from_dict, event_to_dict
+from tsclassify.enforcement.packing import pack, unpack
+from tsclassify.errors import InputError, LedgerError
+
+T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)
+
+
+def decision(number: int, *, tier: str = "violation", actor: str = "u1", tenant: str = "acme") -> Decision:
+    return Decision(
+        id=f"i{number}",
+        tier=tier,
+        actions=(),
+        review=False,
+        findings=(),
+        contexts=(),
+        trace=(),
+        scores={"incitement": 0.25},
+        signals={"specific": "unknown"},
+        policy_name="hosting-provider",
+        policy_version="2021.7.0",
+        policy_sha256="a" * 64,
+        model_name="m",
+        model_sha256="b" * 64,
+        actor=actor,
+        tenant=tenant,
+        at=T0 + dt.timedelta(minutes=number),
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+def test_a_recorded_decision_comes_back_as_it_was(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record(decision(1))
+    with Ledger.open(path) as ledger:
+        assert ledger.decision("i1") == decision(1)
+
+
+def test_the_same_decision_recorded_again_is_skipped(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record_many([decision(n) for n in range(10)])
+        again = ledger.record_many([decision(n) for n in range(20)])
+        assert (again.n_recorded, again.n_skipped, len(ledger)) == (10, 10, 20)
+
+
+def test_events_without_an_id_are_not_doubled_by_a_repeated_batch(path: Path) -> None:
+    batch = [Tally(n_items=100, at=T0, tenant="acme"), Removal(item="i1", at=T0), replace(decision(1), id=None)]
+    with Ledger.open(path) as ledger:
+        ledger.record_many(batch)
+        assert ledger.record_many(batch).n_skipped == 3
+
+
+def test_a_new_decision_on_an_item_replaces_the_earlier_one(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record(decision(1))
+        ledger.record(replace(decision(1), tier="none"))
+        rows = list(ledger.events(kinds=["decision"]))
+        assert [row.ref for row in rows] == [None, 1]
+
+
+def test_tenants_may_use_the_same_item_id(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record_many([decision(1), decision(1, tenant="other")])
+        assert [row.ref for row in ledger.events()] == [None, None]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE event SET tier = 'none'", "DELETE FROM event"])
+def test_triggers_refuse_changes(path: Path, statement: str) -> None:
+    Ledger.open(path).record(decision(1))
+    raw = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="only grows"):
+        raw.execute(statement)
+    raw.close()
+
+
+def test_a_row_cannot_be_replaced_through_the_ledger(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record(decision(1))
+        with pytest.raises(sqlite3.IntegrityError, match="only grows"):
+            ledger._connection.execute("INSERT OR REPLACE INTO event SELECT * FROM event WHERE seq = 1")
+
+
+def test_void_of_nothing_is_refused(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        with pytest.raises(LedgerError, match="must be recorded and stand"):
+            ledger.void("i1", reason="r", at=T0)
+        ledger.record(decision(1))
+        ledger.void("i1", reason="r", at=T0)
+        with pytest.raises(LedgerError, match="must be recorded and stand"):
+            ledger.void("i1", reason="r", at=T0)
+        with pytest.raises(LedgerError, match="must be recorded and stand"):
+            ledger.void(2, reason="a void cannot be voided", at=T0)
+
+
+def test_a_notice_id_is_used_once(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.notice("n1", at=T0, tenant="acme")
+        with pytest.raises(LedgerError, match="notice id must be new"):
+            ledger.notice("n1", at=T0, tenant="acme", items=["i1"])
+
+
+def test_a_response_needs_its_notice_and_takes_over_whose_it_is(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        with pytest.raises(LedgerError, match="recorded notice"):
+            ledger.response("n1", at=T0)
+        ledger.notice("n1", at=T0, tenant="acme")
+        ledger.response("n1", at=T0)
+        assert [row.kind for row in ledger.events(tenant="acme")] == ["notice", "response"]
+
+
+def test_a_failed_batch_leaves_nothing(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        with pytest.raises(LedgerError):
+            ledger.record_many(
+                [decision(1), event_from_dict({"kind": "response", "notice": "x", "at": T0.isoformat()})]
+            )
+        assert len(ledger) == 0
+
+
+def test_times_without_an_offset_are_refused(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        with pytest.raises(InputError, match="must carry an offset"):
+            ledger.record(replace(decision(1), at=dt.datetime(2021, 1, 1)))  # noqa: DTZ001
+        with pytest.raises(InputError, match="time of the act"):
+            ledger.record(replace(decision(1), at=None))
+        with pytest.raises(InputError, match="must carry an offset"):
+            ledger.notice("n1", at="2021-01-01T00:00:00", tenant="acme")
+        with pytest.raises(InputError, match="must be ISO 8601"):
+            ledger.void("i1", reason="r", at="yesterday")
+
+
+def test_a_bare_decision_or_string_is_no_batch(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        with pytest.raises(InputError, match="must be an iterable"):
+            ledger.record_many(decision(1))  # type: ignore[arg-type]
+        with pytest.raises(InputError, match="must be a Decision"):
+            ledger.record_many(["i1"])  # type: ignore[list-item]
+
+
+# ---- files that are no ledger
+
+
+def test_what_is_no_ledger_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    text, other, newer = tmp_path / "a.txt", tmp_path / "b.db", tmp_path / "c.db"
+    text.write_text("not a database, " * 100)
+    raw = sqlite3.connect(other)
+    raw.execute("CREATE TABLE t (x)")
+    raw.close()
+    Ledger.open(newer).close()
+    raw = sqlite3.connect(newer)
+    raw.execute("PRAGMA user_version=99")
+    raw.close()
+    for path, says in (
+        (text, "got something that is not SQLite"),
+        (other, "got another SQLite database"),
+        (newer, "schema must be at most 1, got 99"),
+        (tmp_path, "got a folder"),
+        (tmp_path / "no" / "such.db", "can be opened"),
+    ):
+        with pytest.raises(LedgerError, match=says) as caught:
+            Ledger.open(path)
+        assert "\n" not in caught.value.message
+        assert caught.value.message.split(": ", 1)[1][0].islower()
+
+
+def test_a_missing_ledger_is_not_made_when_it_should_exist(tmp_path: Path) -> None:
+    for options in ({"create": False}, {"read_only": True}):
+        with pytest.raises(LedgerError, match="must exist"):
+            Ledger.open(tmp_path / "none.db", **options)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_ledger_opened_for_reading_records_nothing(path: Path) -> None:
+    Ledger.open(path).close()
+    with Ledger.open(path, read_only=True) as ledger, pytest.raises(LedgerError, match="open for writing"):
+        ledger.record(decision(1))
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_of_the_batch(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record(decision(0))
+        pages = ledger._connection.execute("PRAGMA page_count").fetchone()[0]
+        ledger._connection.execute(f"PRAGMA max_page_count={pages + 2}")
+        with pytest.raises(LedgerError, match="must have room for the batch") as caught:
+            ledger.record_many(decision(n) for n in range(1, 2000))
+        assert "nothing of the batch" in caught.value.hint
+        assert len(ledger) == 1
+        assert ledger.verify()
+
+
+# ---- chain
+
+
+def test_verify_finds_one_altered_byte_with_its_row(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record_many([decision(n) for n in range(300)])
+        ledger._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = path.read_bytes()
+    rng = random.Random(5)  # noqa: S311
+    with Ledger.open(path, read_only=True) as ledger:
+        bodies = dict(ledger._connection.execute("SELECT seq, body FROM event"))
+    for seq in rng.sample(sorted(bodies), 40):
+        start = data.index(bodies[seq])
+        where = start + rng.randrange(len(bodies[seq]))
+        flipped = bytearray(data)
+        flipped[where] ^= 1 << rng.randrange(8)
+        path.write_bytes(bytes(flipped))
+        with Ledger.open(path, read_only=True) as ledger:
+            found = ledger.verify()
+        assert not found
+        assert found.row == seq
+        assert str(seq) in str(found)
+
+
+@pytest.mark.parametrize("column", ["kind", "at", "known", "id", "actor", "tenant", "tier", "basis", "ref", "hash"])
+def test_verify_finds_any_altered_column(path: Path, column: str) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record_many([decision(n) for n in range(5)])
+    raw = sqlite3.connect(path)
+    raw.execute("DROP TRIGGER event_no_update")
+    value = 7 if column in {"at", "known", "ref"} else bytes(32) if column == "hash" else "void"
+    raw.execute(f"UPDATE event SET {column} = ? WHERE seq = 3", (value,))  # noqa: S608
+    raw.commit()
+    raw.close()
+    with Ledger.open(path) as ledger:
+        assert ledger.verify().row == 3
+
+
+def test_verify_finds_a_missing_row_and_a_cut_tail(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record_many([decision(n) for n in range(5)])
+        noted = ledger.head
+    raw = sqlite3.connect(path)
+    raw.execute("DROP TRIGGER event_no_delete")
+    raw.execute("DELETE FROM event WHERE seq = 5")
+    raw.commit()
+    with Ledger.open(path) as ledger:
+        assert ledger.verify().is_sound
+        assert "cut off" in str(ledger.verify(head=noted))
+    raw.execute("DELETE FROM event WHERE seq = 2")
+    raw.commit()
+    raw.close()
+    with Ledger.open(path) as ledger:
+        assert ledger.verify().row == 2
+
+
+def test_every_flipped_bit_of_a_packed_body_is_noticed() -> None:
+    body = b'{"id":"i1","tier":"violation","scores":{"incitement":0.25}}' * 3
+    packed = pack(body)
+    for where in range(len(packed) * 8):
+        flipped = bytearray(packed)
+        flipped[where // 8] ^= 1 << where % 8
+        with pytest.raises(ValueError, match="damaged"):
+            unpack(bytes(flipped))
+
+
+# ---- export and import
+
+
+def test_an_export_makes_the_same_ledger_elsewhere(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with Ledger.open(path) as ledger, Ledger.open(tmp_path / "copy.db") as copy:
+        ledger.record_many([decision(n) for n in range(50)])
+        ledger.appeal("i3", outcome="granted", at=T0, by="r1")
+        assert ledger.export(out) == 52
+        assert copy.import_(out) == 52
+        assert copy.import_(out) == 0
+        assert copy.head == ledger.head
+        assert copy.verify()
+        ledger.record(decision(99))
+        ledger.export(out)
+        assert copy.import_(out) == 1
+
+
+def test_an_altered_export_is_refused_with_its_line(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with Ledger.open(path) as ledger:
+        ledger.record_many([decision(n) for n in range(9)])
+        ledger.export(out)
+    lines = out.read_text().splitlines(keepends=True)
+    for broken in (
+        [*lines[:4], lines[4].replace("violation", "emergency"), *lines[5:]],
+        lines[:4] + lines[5:],
+        [*lines[:4], "{}\n", *lines[5:]],
+    ):
+        out.write_text("".join(broken))
+        target = tmp_path / f"{len(list(tmp_path.iterdir()))}.db"
+        with Ledger.open(target) as copy, pytest.raises(LedgerError, match=r"out\.jsonl:5"):
+            copy.import_(out)
+
+
+def test_an_export_does_not_continue_another_ledger(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with Ledger.open(path) as ledger, Ledger.open(tmp_path / "other.db") as other:
+        ledger.record_many([decision(n) for n in range(3)])
+        ledger.export(out)
+        other.record(decision(77))
+        with pytest.raises(LedgerError, match="must continue the ledger"):
+            other.import_(out)
+
+
+def test_events_survive_their_json_form() -> None:
+    for event in (
+        Notice(id="n1", at=T0, items=("i1", "i2"), tenant="acme", deadline_at=T0 + dt.timedelta(days=1)),
+        Removal(item="i1", at=T0, by="provider", invented=True, source="a report"),
+        decision(1),
+    ):
+        assert event_from_dict(event_to_dict(event)) == event
+
+
+def test_a_wrong_event_names_the_fault() -> None:
+    for row, says in (
+        ({"kind": "guess"}, "kind must be one of"),
+        ({"kind": "notice", "at": "2021-01-01T00:00:00Z"}, "missing required field `id`"),
+        ({"kind": "removal", "item": "i", "at": "2021-01-01T00:00:00Z", "colour": 1}, "must not have the field colour"),
+        ({"kind": "appeal", "item": "i", "at": "2021-01-01T00:00:00Z", "outcome": "upheld"}, "outcome must be one of"),
+    ):
+        with pytest.raises(InputError, match=says):
+            event_from_dict(row)
+
+
+# ---- texts
+
+
+def test_texts_are_kept_only_on_request_and_can_be_erased(path: Path, tmp_path: Path) -> None:
+    import hashlib
+
+    text = "zorp " * 3
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    with Ledger.open(path) as ledger, pytest.raises(LedgerError, match="keeps texts"):
+        ledger.record(decision(1), text=text)
+    with Ledger.open(tmp_path / "k.db", keep_text=True) as ledger:
+        ledger.record(replace(decision(1), text_sha256=digest), text=text)
+        assert ledger.text(digest) == text
+        assert ledger.forget(digest)
+        assert ledger.text(digest) is None
+        assert ledger.verify()
+
+
+# ---- several processes, and kills
+
+_WRITER = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_ledger import decision
+from tsclassify.enforcement import Ledger
+start, path = int(sys.argv[1]), sys.argv[2]
+ledger = Ledger.open(path)
+print("ready", flush=True)
+for batch in range(10_000):
+    first = start + batch * 40
+    ledger.record_many([decision(n, actor=f"u{{start}}") for n in range(first, first + 40)], batch=40)
+    print(first, flush=True)
+"""
+
+
+def _start(path: Path, start: int) -> subprocess.Popen[str]:
+    script = _WRITER.format(tests=str(Path(__file__).parent))
+    return subprocess.Popen([sys.executable, "-c", script, str(start), str(path)], stdout=subprocess.PIPE, text=True)
+
+
+def _kill_rounds(path: Path, rounds: int, seed: int) -> None:
+    rng = random.Random(seed)  # noqa: S311
+    confirmed: set[str] = set()
+    for number in range(rounds):
+        writers = [_start(path, number * 1_000_000 + side * 500_000) for side in (0, 1)]
+        outs = []
+        try:
+            for writer in writers:
+                assert writer.stdout is not None
+                assert writer.stdout.readline() == "ready\n"
+            time.sleep(rng.uniform(0.0, 0.15))
+        finally:
+            for writer in writers:
+                os.kill(writer.pid, signal.SIGKILL)
+            outs = [writer.communicate()[0] for writer in writers]
+        for out in outs:
+            # A line without its end was cut by the kill; the batch it names may or may not be committed.
+            complete = out[: out.rfind("\n") + 1].split()
+            confirmed |= {f"i{int(first) + n}" for first in complete for n in range(40)}
+    with Ledger.open(path) as ledger:
+        assert ledger.verify().is_sound
+        ids = [row[0] for row in ledger._connection.execute("SELECT id FROM event ORDER BY seq")]
+        bodies = [row.event for row in ledger.events()]
+    assert len(ids) == len(set(ids))
+    assert confirmed <= set(ids)
+    assert len(bodies) == len(ids)
+    # Batches are whole: of every batch of 40 all rows are there, or none.
+    starts: dict[int, int] = {}
+    for name in ids:
+        starts[int(name[1:]) // 40] = starts.get(int(name[1:]) // 40, 0) + 1
+    assert set(starts.values()) <= {40}
+
+
+def test_two_processes_lose_nothing_when_killed(path: Path) -> None:
+    _kill_rounds(path, 5, seed=1)
+
+
+@pytest.mark.slow
+def test_two_processes_lose_nothing_in_two_hundred_kills(path: Path) -> None:
+    _kill_rounds(path, 100, seed=2)
