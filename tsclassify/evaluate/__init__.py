@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+from typing import Any
+
+from tsclassify.evaluate.compare import Comparison, compare
 from tsclassify.evaluate.disguise import DISGUISES, STRENGTHS, disguise
 from tsclassify.evaluate.gates import Gate, read_gates
 from tsclassify.evaluate.labelled import Labelled, read_labelled
@@ -14,6 +19,7 @@ from tsclassify.evaluate.swaps import SwapList, load_swaps
 __all__ = [
     "DISGUISES",
     "STRENGTHS",
+    "Comparison",
     "Gate",
     "Labelled",
     "Problem",
@@ -22,6 +28,7 @@ __all__ = [
     "SwapList",
     "Table",
     "as_scorer",
+    "compare",
     "disguise",
     "evaluate",
     "from_callable",
@@ -30,4 +37,15 @@ __all__ = [
     "load_suite",
     "load_swaps",
     "read_gates",
+    "read_labelled",
 ]
+
+
+class _CallableModule(ModuleType):
+    """``tsclassify.evaluate(...)`` must work although importing this package puts the module under that name."""
+
+    def __call__(self, *args: Any, **options: Any) -> Report:
+        return evaluate(*args, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

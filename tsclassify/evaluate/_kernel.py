@@ -22,7 +22,7 @@ def _next(state: Any) -> Any:
 _next_compiled = numba.njit(_next, nogil=True, cache=True, inline="always")
 
 
-def _fill_draws(
+def _fill_draws(  # noqa: C901 - one pass over sorted rows; parts would each walk them again
     units: Any,
     gold: Any,
     scores: Any,
@@ -126,9 +126,7 @@ def _fill_draws(
                     down = (1.0 - prior) * total / false_positive
                 gap = 0.0
                 for b in range(n_bins):
-                    gap += abs(
-                        up * (bin_hit_scores[b] - bin_hits[b]) + down * bin_alarm_scores[b]
-                    )
+                    gap += abs(up * (bin_hit_scores[b] - bin_hits[b]) + down * bin_alarm_scores[b])
                 ece[row, k] = gap / total
 
 

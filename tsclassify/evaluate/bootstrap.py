@@ -180,10 +180,6 @@ def bootstrap(
         for done in pool.map(work, range(0, n_draws, _CHUNK)):
             if progress is not None:
                 progress(done)
-    split_hits = [
-        hits[:, cut_starts[k] : cut_starts[k + 1]][:, back[k]] for k in range(n_categories)
-    ]
-    split_alarms = [
-        alarms[:, cut_starts[k] : cut_starts[k + 1]][:, back[k]] for k in range(n_categories)
-    ]
+    split_hits = [hits[:, cut_starts[k] : cut_starts[k + 1]][:, back[k]] for k in range(n_categories)]
+    split_alarms = [alarms[:, cut_starts[k] : cut_starts[k + 1]][:, back[k]] for k in range(n_categories)]
     return Draws(ap, auc, ece, positives, negatives, tuple(split_hits), tuple(split_alarms))

@@ -105,8 +105,8 @@ def ranking_rows(m: Measured, *, calibration: bool = True) -> list[dict[str, Any
         defined = [k for k, row in enumerate(rows) if np.isfinite(row["ap"])]
         macro: dict[str, Any] = {"category": "macro", "n_items": len(m.data), "n_positive": None}
         for name, draws in (("ap", m.draws.ap), ("auc", m.draws.auc)):
-            values = [rows[k][name] for k in defined]
-            macro[name] = float(np.mean(values)) if defined else float("nan")
+            figures = [rows[k][name] for k in defined]
+            macro[name] = float(np.mean(figures)) if defined else float("nan")
             macro |= _ends(name, draws[:, defined].mean(axis=1) if defined else np.empty(0))
         rows.append(macro)
     return rows
@@ -242,7 +242,9 @@ def pairs_table(data: Labelled, scores: NDArray[np.float32]) -> Table | None:
         if marks:
             low, high = metrics.wilson(sum(marks), len(marks))
             share = float(np.mean(marks))
-            rows_out.append({"category": name, "n_pairs": len(marks), "ordered": share, "ordered_low": low, "ordered_high": high})
+            rows_out.append(
+                {"category": name, "n_pairs": len(marks), "ordered": share, "ordered_low": low, "ordered_high": high}
+            )
     note = (
         "Twins that differ in a few words, one with the label and one without: share of pairs in which the "
         "first scores higher, a tie counting half. 'any violence' compares the highest score over the "

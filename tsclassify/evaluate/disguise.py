@@ -45,9 +45,7 @@ def _homoglyph(word: str, rng: random.Random, strength: float) -> str:
 
 
 def _zero_width(word: str, rng: random.Random, strength: float) -> str:
-    return "".join(
-        ch + (rng.choice(_ZERO_WIDTH) if rng.random() < 0.3 + strength / 2 else "") for ch in word
-    )
+    return "".join(ch + (rng.choice(_ZERO_WIDTH) if rng.random() < 0.3 + strength / 2 else "") for ch in word)
 
 
 def _vowels(word: str, rng: random.Random, strength: float) -> str:

@@ -77,7 +77,7 @@ def swap_tables(
     -------
     dict
         Rows for the tables ``swaps`` (gap and flips), ``swap_groups`` (mean shift of each group against the
-        mean of its twins) and ``swap_examples`` (largest gaps; a real row by id alone).
+        mean of its other twins) and ``swap_examples`` (largest gaps; a real row by id alone).
     """
     out: dict[str, list[dict[str, Any]]] = {"swaps": [], "swap_groups": [], "swap_examples": []}
     for source, from_template in (("templates", True), ("rows", False)):
@@ -133,12 +133,17 @@ def _group_rows(
         block = scores[first : first + len(one.texts)]
         centre = block.mean(axis=0)
         for i, group in enumerate(one.groups):
-            shifts.setdefault(group, []).append(block[i] - centre)
+            # against the mean of the others, so that a list of two groups shows the whole gap
+            shifts.setdefault(group, []).append((block[i] - centre) * len(block) / (len(block) - 1))
         first += len(one.texts)
     rows = []
     for group, values in shifts.items():
         stacked = np.stack(values)
-        error = stacked.std(axis=0, ddof=1) / np.sqrt(len(stacked)) if len(stacked) > 1 else np.full(len(categories), np.nan)
+        error = (
+            stacked.std(axis=0, ddof=1) / np.sqrt(len(stacked))
+            if len(stacked) > 1
+            else np.full(len(categories), np.nan)
+        )
         for k, category in enumerate(categories):
             shift = float(stacked[:, k].mean())
             rows.append(
@@ -225,9 +230,7 @@ def auc_interval(gold: NDArray[np.bool_], scores: NDArray[np.floating]) -> tuple
     return auc, float(1 / (1 + np.exp(half - logit))), float(1 / (1 + np.exp(-half - logit)))
 
 
-def identity_table(
-    data: Labelled, scores: NDArray[np.float32], terms: dict[str, tuple[str, ...]]
-) -> Table | None:
+def identity_table(data: Labelled, scores: NDArray[np.float32], terms: dict[str, tuple[str, ...]]) -> Table | None:
     """Subgroup, BPSN and BNSP AUC for posts that name each group; None when no group is named often enough.
 
     Notes

@@ -104,19 +104,19 @@ def failing(report: Report, gates: Sequence[Gate]) -> tuple[Gate, ...]:
         table = report.tables.get(gate.table)
         rows = table.where(**gate.where) if table is not None else ()
         figures = [row.get(gate.column) for row in rows]
-        if gate.at_least is not None:
-            wrong = [figure for figure in figures if not _number(figure) or not figure >= gate.at_least]
-        else:
-            wrong = [figure for figure in figures if not _number(figure) or not figure <= gate.at_most]
+        wrong = [figure for figure in figures if not _passes(gate, figure)]
         if figures and not wrong:
             continue
-        numbers = [float(figure) for figure in wrong if _number(figure)]
+        numbers = [float(figure) for figure in wrong if isinstance(figure, int | float) and figure == figure]
         worst = (min if gate.at_least is not None else max)(numbers) if numbers else None
-        out.append(
-            Gate(gate.name, gate.table, gate.column, gate.where, gate.at_least, gate.at_most, found=worst)
-        )
+        out.append(Gate(gate.name, gate.table, gate.column, gate.where, gate.at_least, gate.at_most, found=worst))
     return tuple(out)
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and value == value
+def _passes(gate: Gate, figure: Any) -> bool:
+    """Whether a figure is a number within the bound; NaN is not."""
+    if not isinstance(figure, int | float):
+        return False
+    low = float("-inf") if gate.at_least is None else gate.at_least
+    high = float("inf") if gate.at_most is None else gate.at_most
+    return low <= figure <= high

@@ -32,7 +32,8 @@ _WHOLE: Final = frozenset({"alerts", "alerts_true"})
 _SHOWN: Final = 40
 _OPEN: Final = 24
 _ORDER: Final = (
-    "ranking", "operating_points", "swaps", "swap_groups", "swap_examples", "identity", "disguises", "suites", "pairs",
+    "ranking", "operating_points", "decisions", "signals",
+    "swaps", "swap_groups", "swap_examples", "identity", "disguises", "suites", "pairs",
     "peers", "slices", "confusion", "errors",
 )  # fmt: skip
 _PLOTS: Final = {
@@ -80,7 +81,11 @@ def _cells(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[li
         cells = []
         for name in columns:
             value = row.get(name)
-            cell = {"text": _format(name, value), "kind": "number" if isinstance(value, int | float) else "text", "ends": ""}
+            cell = {
+                "text": _format(name, value),
+                "kind": "number" if isinstance(value, int | float) else "text",
+                "ends": "",
+            }
             if value is None:
                 cell["kind"] = "number"
             low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
@@ -128,8 +133,10 @@ def render_table(table: Table) -> str:
 def render_summary(report: Report) -> str:
     """Problems and the ranking table, for a notebook."""
     ranking = report.tables.get("ranking")
-    return _environment().get_template("summary.html.j2").render(
-        report=report, ranking=_view(ranking) if ranking is not None else None, notebook=True
+    return (
+        _environment()
+        .get_template("summary.html.j2")
+        .render(report=report, ranking=_view(ranking) if ranking is not None else None, notebook=True)
     )
 
 
@@ -145,7 +152,9 @@ def render_report(report: Report) -> str:
             mine = [key for key in plots if key == wanted or (wanted.endswith("/") and key.startswith(wanted))]
             figures.append(
                 {
-                    "heading": {"precision_recall/": "Precision and recall", "reliability/": "Reliability"}.get(wanted, ""),
+                    "heading": {"precision_recall/": "Precision and recall", "reliability/": "Reliability"}.get(
+                        wanted, ""
+                    ),
                     "many": wanted.endswith("/"),
                     "plots": [
                         # our own drawing: matplotlib escapes the labels in it, and the alt text is escaped in svg()

@@ -65,7 +65,11 @@ class Labelled:
 
 
 def read_labelled(
-    dataset: Any, *, categories: Sequence[str] | None = None, signals: bool = False
+    dataset: Any,
+    *,
+    categories: Sequence[str] | None = None,
+    signals: bool = False,
+    require_labels: bool = True,
 ) -> Labelled:
     """Read `dataset` and the gold labels in it.
 
@@ -81,6 +85,8 @@ def read_labelled(
         Label columns to read; None for all of the taxonomy that the rows have.
     signals
         Read the taxonomy's signals instead of its categories.
+    require_labels
+        Refuse data without gold labels. When false, a category without labels is missing in every row.
 
     Raises
     ------
@@ -97,6 +103,8 @@ def read_labelled(
             raise InputError(f"dataset: text of row {row} must be a str, got {type(text).__name__}")
     wanted = tuple(categories) if categories is not None else (SIGNALS if signals else CATEGORIES)
     gold, found = _gold(columns, wanted, len(texts), signals)
+    if not require_labels:
+        found = set(wanted)
     if not found:
         raise InputError(
             f"dataset: rows must have gold labels for one of {', '.join(wanted)}, got none",
@@ -141,9 +149,7 @@ def _columns(dataset: Any) -> dict[str, list[Any]]:
         return {str(name): [_none(value) for value in dataset[name].tolist()] for name in dataset.columns}
     if isinstance(dataset, Iterable) and not isinstance(dataset, Mapping | bytes):
         return _from_rows(dataset)
-    raise InputError(
-        f"dataset: must be a datasets.Dataset, a data frame, rows or a path, got {type(dataset).__name__}"
-    )
+    raise InputError(f"dataset: must be a datasets.Dataset, a data frame, rows or a path, got {type(dataset).__name__}")
 
 
 def _none(value: Any) -> Any:

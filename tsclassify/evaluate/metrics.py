@@ -40,9 +40,7 @@ def _columns(gold: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDA
     positive = np.asarray(gold)
     values = np.asarray(scores, dtype=np.float64)
     if positive.ndim != 1 or positive.shape != values.shape:
-        raise InputError(
-            f"metrics: gold and scores must be of one shape (n,), got {positive.shape} and {values.shape}"
-        )
+        raise InputError(f"metrics: gold and scores must be of one shape (n,), got {positive.shape} and {values.shape}")
     if not bool(np.isfinite(values).all()):
         raise InputError("metrics: scores must be finite, got NaN or infinity")
     if positive.dtype != np.bool_:
@@ -144,9 +142,7 @@ class Counts:
     @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall; NaN when nothing is positive nor flagged."""
-        return _share(
-            2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative
-        )
+        return _share(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative)
 
     @property
     def false_alarm_rate(self) -> float:

@@ -165,9 +165,7 @@ def from_dicts(
         missing = [label for label in columns.values() if label not in answer]
         if missing:
             raise InputError(f"{name or 'peer'}: scores must hold {missing[0]!r}, got {sorted(answer)}")
-        return np.stack(
-            [np.asarray(answer[columns[key]], dtype=np.float32).reshape(-1) for key in names], axis=1
-        )
+        return np.stack([np.asarray(answer[columns[key]], dtype=np.float32).reshape(-1) for key in names], axis=1)
 
     return Scorer(name or getattr(function, "__name__", "peer"), names, scored)
 
@@ -198,6 +196,7 @@ def from_sklearn(pipelines: Any, *, categories: Sequence[str] | str = (), name: 
         answer = pipelines.predict_proba(list(texts))
         if isinstance(answer, list):
             return np.stack([part[:, 1] for part in answer], axis=1)
-        return answer[:, 1:] if len(names) == 1 else answer
+        column: NDArray[np.float32] = np.asarray(answer, dtype=np.float32)
+        return column[:, 1:] if len(names) == 1 else column
 
     return Scorer(name, names, together)

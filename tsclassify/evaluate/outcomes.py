@@ -65,9 +65,7 @@ def points(scorer: Scorer, policy: Any, categories: Sequence[str]) -> list[list[
     return out
 
 
-def decision_codes(
-    scorer: Scorer, policy: Any
-) -> Callable[[Sequence[str], NDArray[np.float32]], NDArray[np.int64]]:
+def decision_codes(scorer: Scorer, policy: Any) -> Callable[[Sequence[str], NDArray[np.float32]], NDArray[np.int64]]:
     """A function from texts and their scores to one code per text; equal codes are the same decision.
 
     With a policy and a classifier the code is the tier and whether a person has to look; otherwise it is the

@@ -151,8 +151,21 @@ def _precision_recall_axes(report: Report, axis: Any, category: str, curve: Mapp
     axis.axhline(row["n_positive"] / row["n_items"], color=_SECOND, linewidth=1.2, linestyle="--")
     for point in report["operating_points"].where(category=category):
         if point["point"] in ("act", "review") and point["precision"] == point["precision"]:
-            axis.plot([point["recall"]], [point["precision"]], "D" if point["point"] == "act" else "o", color=_SECOND, markersize=5)
-            axis.annotate(point["point"], (point["recall"], point["precision"]), xytext=(4, 4), textcoords="offset points", fontsize=8, color=_INK)
+            axis.plot(
+                [point["recall"]],
+                [point["precision"]],
+                "D" if point["point"] == "act" else "o",
+                color=_SECOND,
+                markersize=5,
+            )
+            axis.annotate(
+                point["point"],
+                (point["recall"], point["precision"]),
+                xytext=(4, 4),
+                textcoords="offset points",
+                fontsize=8,
+                color=_INK,
+            )
     axis.set_xlim(0, 1)
     axis.set_ylim(0, 1.02)
     axis.set_xlabel("recall", fontsize=9)
@@ -273,5 +286,7 @@ def _suites(report: Report) -> Plot | None:
     axis.set_xlabel("AUC against the cases of the opposite label; dotted: chance")
     axis.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2, fontsize=8, frameon=False, labelcolor=_INK)
     worst = sorted(rows, key=lambda row: row["auc"])[:3]
-    alt = "AUC by functionality; lowest: " + "; ".join(f"{_words(row['functionality'])} {row['auc']:.2f}" for row in worst)
+    alt = "AUC by functionality; lowest: " + "; ".join(
+        f"{_words(row['functionality'])} {row['auc']:.2f}" for row in worst
+    )
     return Plot("suites", "Functional suite", alt, figure)

@@ -13,7 +13,7 @@ LIMITS: Final[Mapping[str, float]] = {
     "mean_gap": 0.02,
     "largest_gap": 0.10,
     "flip_share": 0.005,
-    "group_shift": 0.05,
+    "group_shift": 0.03,
     "ece_excess": 0.02,
     "ece_p": 0.001,
     "auc_drop": 0.05,
@@ -61,24 +61,32 @@ def _group_bias(table: Table) -> list[Problem]:
 
 
 def _swaps(table: Table) -> list[Problem]:
+    """One problem per swap list and source: its largest gap, the categories whose mean gap is wide, and flips."""
     out = []
-    for row in table:
-        faults = []
-        if row["mean_gap"] > LIMITS["mean_gap"]:
-            faults.append(f"a mean score gap of {row['mean_gap']:.3f} (limit {LIMITS['mean_gap']:.2f})")
-        if row["largest_gap"] > LIMITS["largest_gap"] and row["category"] == "decision":
-            faults.append(f"a largest gap of {row['largest_gap']:.2f} (limit {LIMITS['largest_gap']:.2f})")
-        if row.get("flip_share") is not None and row["flip_share"] > LIMITS["flip_share"]:
-            faults.append(
-                f"{row['flips']} of {row['n_pairs']} decisions flipped ({row['flip_share']:.1%}; limit "
-                f"{LIMITS['flip_share']:.1%})"
-            )
+    for name, source in dict.fromkeys((row["swap"], row["source"]) for row in table):
+        rows = table.where(swap=name, source=source)
+        wide = [row for row in rows if row["category"] != "decision" and row["mean_gap"] > LIMITS["mean_gap"]]
+        faults = [f"a mean score gap of {row['mean_gap']:.3f} in {row['category']}" for row in wide]
         if faults:
-            of = "" if row["category"] == "decision" else f" in {row['category']}"
-            out.append(
-                Problem("neutrality", f"Neutrality: {row['swap']} swaps ({row['source']}){of} show {' and '.join(faults)}.", "swaps")
-            )
+            faults[-1] += f" (limit {LIMITS['mean_gap']:.2f})"
+        for row in rows:
+            if row["category"] != "decision":
+                continue
+            if row["largest_gap"] > LIMITS["largest_gap"]:
+                faults.append(f"a largest gap of {row['largest_gap']:.2f} (limit {LIMITS['largest_gap']:.2f})")
+            if row["flip_share"] > LIMITS["flip_share"]:
+                faults.append(
+                    f"{row['flips']:,} of {row['n_pairs']:,} decisions flipped ({row['flip_share']:.1%}; limit "
+                    f"{LIMITS['flip_share']:.1%})"
+                )
+        if faults:
+            where = "templates" if source == "templates" else "rows of the data"
+            out.append(Problem("neutrality", f"Neutrality: {name} swaps in {where} show {_and(faults)}.", "swaps"))
     return out
+
+
+def _and(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _identity(table: Table) -> list[Problem]:
@@ -123,25 +131,35 @@ def _calibration(table: Table) -> list[Problem]:
 
 
 def _robustness(table: Table) -> list[Problem]:
+    """One problem for AP lost and one for false alarms added, over all kinds of disguise."""
+    rows = table.where(strength="mid", category="macro")
+    lost = [f"{row['disguise']} {row['ap_kept']:.0%}" for row in rows if row["ap_kept"] < LIMITS["ap_kept_mid"]]
+    added = [
+        f"{row['disguise']} {row['false_alarms_added']:.2%}"
+        for row in rows
+        if row["false_alarms_added"] > LIMITS["false_alarms_added_mid"]
+    ]
     out = []
-    for row in table.where(strength="mid", category="macro"):
-        faults = []
-        if row["ap_kept"] < LIMITS["ap_kept_mid"]:
-            faults.append(f"keeps {row['ap_kept']:.0%} of AP (limit {LIMITS['ap_kept_mid']:.0%})")
-        if row["false_alarms_added"] > LIMITS["false_alarms_added_mid"]:
-            faults.append(
-                f"adds {row['false_alarms_added']:.2%} false alarms (limit {LIMITS['false_alarms_added_mid']:.1%})"
-            )
-        if faults:
-            out.append(
-                Problem("robustness", f"Robustness: disguise '{row['disguise']}' at mid strength {' and '.join(faults)}.", "disguises")
-            )
+    if lost:
+        limit = f"(limit {LIMITS['ap_kept_mid']:.0%})"
+        message = f"Robustness: average precision kept under mid-strength disguise is low: {', '.join(lost)} {limit}."
+        out.append(Problem("robustness", message, "disguises"))
+    if added:
+        limit = f"(limit {LIMITS['false_alarms_added_mid']:.1%})"
+        message = f"Robustness: disguising innocent posts adds false alarms: {', '.join(added)} {limit}."
+        out.append(Problem("robustness", message, "disguises"))
     return out
 
 
 def _few(table: Table) -> list[Problem]:
-    few = [row["category"] for row in table if row["n_positive"] is not None and row["n_positive"] < LIMITS["few_positives"]]
+    few = [
+        row["category"]
+        for row in table
+        if row["n_positive"] is not None and row["n_positive"] < LIMITS["few_positives"]
+    ]
     if not few:
         return []
-    message = f"Few positives: {', '.join(few)} have fewer than {LIMITS['few_positives']:.0f}; their figures say little."
+    message = (
+        f"Few positives: {', '.join(few)} have fewer than {LIMITS['few_positives']:.0f}; their figures say little."
+    )
     return [Problem("few_positives", message, "ranking")]

@@ -89,7 +89,7 @@ class Problem:
     Attributes
     ----------
     code
-        ``bias``, ``identity_ranking``, ``miscalibration``, ``robustness``, ``slice``, ``few_positives``.
+        ``bias``, ``neutrality``, ``identity_ranking``, ``miscalibration``, ``robustness`` or ``few_positives``.
     message
         One plain sentence with the figures.
     table

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from tsclassify import __version__
 from tsclassify.errors import InputError
-from tsclassify.evaluate import core, fairness, metrics, robustness
-from tsclassify.evaluate.bootstrap import interval
-from tsclassify.evaluate.labelled import Labelled, read_labelled
+from tsclassify.evaluate import core, fairness, inputs, metrics, robustness
+from tsclassify.evaluate.bootstrap import bootstrap, interval
+from tsclassify.evaluate.decided import DECISION_NOTE, SIGNAL_NOTE, decision_rows, signal_rows
+from tsclassify.evaluate.disguise import DISGUISES, STRENGTHS
+from tsclassify.evaluate.labelled import MISSING, Labelled, read_labelled
 from tsclassify.evaluate.models import Scorer, as_scorer
 from tsclassify.evaluate.outcomes import decision_codes, limits, points
 from tsclassify.evaluate.problems import find_problems
@@ -25,9 +27,6 @@ from tsclassify.evaluate.swaps import SWAP_LISTS, load_swaps, row_twins, templat
 
 __all__ = ["evaluate"]
 
-_DEFAULT_PREVALENCE: Final = 0.01
-_LENGTHS: Final = ((5, "1 to 5 words"), (15, "6 to 15 words"), (40, "16 to 40 words"), (10**9, "41 words or more"))
-_AUTOMATIC: Final = ("source", "language", "lang")
 _SLICE_BOOT: Final = 300
 
 
@@ -121,6 +120,7 @@ def evaluate(
         raise InputError(f"evaluate: n_boot must be at least 1, got {n_boot!r}")
     with Bar(progress) as bar:
         run = _Run(scorer, data, policy, seed, n_boot, threads, bar)
+        run.signals = _signal_gold(dataset, scorer)
         return run.report(
             slices=slices,
             suites=_suites(suites, scorer),
@@ -151,6 +151,14 @@ def _suites(suites: Iterable[str | Path | Suite] | None, scorer: Scorer) -> list
     return [suite if isinstance(suite, Suite) else load_suite(suite) for suite in suites]
 
 
+def _signal_gold(dataset: Any, scorer: Scorer) -> Labelled | None:
+    """Signal labels of the same rows; None when the model has no signals or the rows state none."""
+    if not callable(getattr(scorer.model, "signals", None)):
+        return None
+    gold = read_labelled(dataset, signals=True, require_labels=False)
+    return gold if (gold.gold != MISSING).any() else None
+
+
 class _Run:
     """State of one evaluation: scores of the main model on the rows, and thresholds."""
 
@@ -158,6 +166,7 @@ class _Run:
         self, scorer: Scorer, data: Labelled, policy: Any, seed: int, n_boot: int, threads: int | None, bar: Bar
     ) -> None:
         self.scorer, self.data, self.policy = scorer, data, policy
+        self.signals: Labelled | None = None
         self.seed, self.n_boot, self.threads, self.bar = seed, n_boot, threads, bar
         self.columns = [scorer.categories.index(name) for name in data.categories]
         act, review = limits(scorer, policy)
@@ -184,13 +193,13 @@ class _Run:
     ) -> Report:
         data, bar = self.data, self.bar
         scores = self.scorer.score(data.texts, progress=bar.stage("scoring", len(data)))[:, self.columns]
-        rates = _rates(prevalence, data.categories, self.scorer.priors)
+        rates = inputs.rates(prevalence, data.categories, self.scorer.priors)
         measured = core.measure(
             data,
             scores,
             points(self.scorer, self.policy, data.categories),
             self.priors,
-            groups=_group_numbers(data, groups),
+            groups=inputs.group_numbers(data, groups),
             n_boot=self.n_boot,
             seed=self.seed,
             threads=self.threads,
@@ -205,7 +214,10 @@ class _Run:
 
         add("ranking", "Ranking and calibration", RANKING_NOTE, core.ranking_rows(measured))
         add("operating_points", "Operating points and alerts", ALERT_NOTE, core.point_rows(measured, rates))
-        columns = _slice_columns(data, slices)
+        columns = inputs.slice_columns(data, slices)
+        add("decisions", "Decisions under the policy", DECISION_NOTE, decision_rows(self.scorer, self.policy, data))
+        if self.signals is not None:
+            add("signals", "Signals", SIGNAL_NOTE, signal_rows(self.scorer, data, self.signals))
         add("slices", "Slices", SLICE_NOTE, self._slices(measured, columns))
         tables["confusion"] = core.confusion_table(measured, self.act)
         pairs = core.pairs_table(data, scores)
@@ -222,9 +234,7 @@ class _Run:
         add("suites", "Functional suites", SUITE_NOTE, self._suite_rows(suites))
         if peers:
             add("peers", "Peers", PEER_NOTE, self._peers(peers, measured))
-        errors = core.error_rows(
-            measured, self.act, per_kind=n_errors, model=self.scorer.model, show_text=show_text
-        )
+        errors = core.error_rows(measured, self.act, per_kind=n_errors, model=self.scorer.model, show_text=show_text)
         add("errors", "Worst errors", ERROR_NOTE, errors)
         meta = {
             "model": self.scorer.name,
@@ -274,9 +284,7 @@ class _Run:
         for name in swaps:
             swap_list = load_swaps(name)
             twins = template_twins(swap_list) + row_twins(swap_list, ids, texts, limit=max(1, max_rows // 10))
-            found = fairness.swap_tables(
-                swap_list, twins, self.scorer.categories, self.scorer.score, decide
-            )
+            found = fairness.swap_tables(swap_list, twins, self.scorer.categories, self.scorer.score, decide)
             for key, rows in found.items():
                 out[key] += rows
             advance(1)
@@ -284,7 +292,7 @@ class _Run:
 
     def _disguised(self, scores: NDArray[np.float32], max_rows: int) -> list[dict[str, Any]]:
         chosen = self._sample(max_rows)
-        n_runs = len(robustness.DISGUISES) * len(robustness.STRENGTHS)
+        n_runs = len(DISGUISES) * len(STRENGTHS)
         advance = self.bar.stage("disguises", n_runs)
 
         def score(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -292,9 +300,7 @@ class _Run:
             advance(1)
             return result
 
-        return robustness.disguise_rows(
-            self.data.take(chosen), scores[chosen], self.act, score, seed=self.seed
-        )
+        return robustness.disguise_rows(self.data.take(chosen), scores[chosen], self.act, score, seed=self.seed)
 
     def _suite_rows(self, suites: list[Suite]) -> list[dict[str, Any]]:
         rows = []
@@ -314,7 +320,7 @@ class _Run:
             theirs = scorer.score(self.data.texts)
             here = [self.data.categories.index(category) for category in shared]
             there = [scorer.categories.index(category) for category in shared]
-            other = core.bootstrap(
+            other = bootstrap(
                 self.data.gold[:, here],
                 theirs[:, there],
                 n_draws=self.n_boot,
@@ -340,55 +346,6 @@ class _Run:
                 rows.append(row)
             advance(1)
         return rows
-
-
-def _rates(
-    prevalence: float | Mapping[str, float] | None, categories: Sequence[str], priors: Mapping[str, float]
-) -> dict[str, float]:
-    given = dict(prevalence) if isinstance(prevalence, Mapping) else dict.fromkeys(categories, prevalence)
-    rates = {}
-    for name in categories:
-        rate = given.get(name)
-        rates[name] = float(priors.get(name) or _DEFAULT_PREVALENCE) if rate is None else float(rate)
-        if not 0.0 < rates[name] < 1.0:
-            raise InputError(f"evaluate: prevalence of {name} must lie in (0, 1), got {rate!r}")
-    return rates
-
-
-def _group_numbers(data: Labelled, groups: str | None) -> NDArray[np.int64] | None:
-    if groups is None:
-        return None
-    if groups not in data.fields:
-        raise InputError(f"evaluate: groups must be a field of the rows, got {groups!r}")
-    # a row without a value is a group of its own
-    names = [f"={value}" if value is not None else f"#{row}" for row, value in enumerate(data.fields[groups])]
-    numbers: NDArray[np.int64] = np.unique(names, return_inverse=True)[1].astype(np.int64)
-    return numbers
-
-
-def _slice_columns(
-    data: Labelled, slices: Sequence[str] | Mapping[str, Callable[[str], object]]
-) -> dict[str, NDArray[np.object_]]:
-    columns: dict[str, NDArray[np.object_]] = {
-        name: data.fields[name] for name in _AUTOMATIC if name in data.fields
-    }
-    lengths = np.empty(len(data), dtype=object)
-    lengths[:] = [next(label for top, label in _LENGTHS if len(text.split()) <= top) for text in data.texts]
-    columns["length"] = lengths
-    if isinstance(slices, Mapping):
-        for name, function in slices.items():
-            column = np.empty(len(data), dtype=object)
-            column[:] = [function(text) for text in data.texts]
-            columns[name] = column
-        return columns
-    for name in [slices] if isinstance(slices, str) else slices:
-        if name not in data.fields and name not in columns:
-            raise InputError(
-                f"evaluate: slice must be a field of the rows ({', '.join(data.fields) or 'none'}), got {name!r}"
-            )
-        if name not in columns:
-            columns[name] = data.fields[name]
-    return columns
 
 
 RANKING_NOTE: Final = (
@@ -425,7 +382,7 @@ _SWAP_TITLES: Final = {
     ),
     "swap_groups": (
         "What naming a group does",
-        "Mean shift of the score against the mean of the twins; 0 means that the name changes nothing.",
+        "Mean shift of the score against the mean of the other twins; 0 means that the name changes nothing.",
     ),
     "swap_examples": (
         "Widest swaps",

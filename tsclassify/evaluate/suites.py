@@ -84,7 +84,9 @@ def load_suite(name_or_path: str | Path, *, categories: Sequence[str] | None = N
     for number, row in enumerate(rows, start=1):
         label = row["label_gold"].strip().lower()
         if label not in _POSITIVE | _NEGATIVE:
-            raise InputError(f"{path.name}: label_gold of case {number} must be violent or non-violent, got {label!r:.30}")
+            raise InputError(
+                f"{path.name}: label_gold of case {number} must be violent or non-violent, got {label!r:.30}"
+            )
         hateful = hateful or "hateful" in label
         cases.append(
             Case(
@@ -129,8 +131,8 @@ def suite_rows(
         raise InputError(f"suites: model must score one of {', '.join(suite.categories)}, got none of them")
     part = scores[:, columns]
     gold = np.array([case.positive for case in suite.cases])
-    acts = (part >= np.asarray([act[k] for k in columns], dtype=np.float32)).any(axis=1)
-    reviews = (part >= np.asarray([review[k] for k in columns], dtype=np.float32)).any(axis=1)
+    acts = np.logical_or.reduce(part >= np.asarray([act[k] for k in columns], dtype=np.float32), axis=1)
+    reviews = np.logical_or.reduce(part >= np.asarray([review[k] for k in columns], dtype=np.float32), axis=1)
     top = part.max(axis=1)
     names = [case.functionality for case in suite.cases]
     rows = []

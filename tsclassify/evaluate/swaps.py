@@ -87,11 +87,11 @@ def load_swaps(name_or_path: str | Path) -> SwapList:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise InputError(
-            f"swaps: list must be one of {', '.join(SWAP_LISTS)} or a file, got {name!r}"
-        ) from None
+        raise InputError(f"swaps: list must be one of {', '.join(SWAP_LISTS)} or a file, got {name!r}") from None
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path.name}: file must be TOML, got a fault: {str(error)[:1].lower()}{str(error)[1:]}") from None
+        raise InputError(
+            f"{path.name}: file must be TOML, got a fault: {str(error)[:1].lower()}{str(error)[1:]}"
+        ) from None
     stray = sorted(set(raw) - {"title", "note", "sets", "templates"})
     if stray:
         raise InputError(f"{path.name}: list must have keys title, note, templates and sets, got {stray[0]!r}")
@@ -157,11 +157,7 @@ def row_twins(swaps: SwapList, ids: Sequence[str], texts: Sequence[str], *, limi
     """
     twins = []
     for swap_set in (one for one in swaps.sets if one.in_rows):
-        place = {
-            term.lower(): (group, i)
-            for group, terms in swap_set.groups.items()
-            for i, term in enumerate(terms)
-        }
+        place = {term.lower(): (group, i) for group, terms in swap_set.groups.items() for i, term in enumerate(terms)}
         longest_first = sorted(place, key=len, reverse=True)
         pattern = re.compile(
             r"(?<!\w)(?:" + "|".join(re.escape(term) for term in longest_first) + r")(?!\w)", re.IGNORECASE

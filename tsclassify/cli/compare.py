@@ -1,0 +1,85 @@
+"""``tsclassify compare``: what changes between two bundles, on which rows, at which thresholds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+_LISTED = 20
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--policy", help="Policy by name or path: levels and decisions by its thresholds.")
+@click.option("--markdown", is_flag=True, help="Print the text for a changelog's section Changed decisions.")
+@click.option(
+    "--posts", type=click.Path(path_type=Path), metavar="FILE", help="Write the changed posts, by id, as JSONL."
+)
+@click.option("--max-posts", default=200, show_default=True, type=click.IntRange(0), help="Most changed posts listed.")
+def command(
+    before: str, after: str, data: Path, policy: str | None, markdown: bool, posts: Path | None, max_posts: int
+) -> None:
+    """Compare bundles BEFORE and AFTER on the posts in DATA; no text is printed, only ids.
+
+    Example: tsclassify compare models/en-v1 models/en-v2 dev.jsonl --policy hosting-provider
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from tsclassify.classifier import load
+    from tsclassify.evaluate import compare
+    from tsclassify.policy import Policy
+
+    rules = Policy.load(policy) if policy is not None else None
+    result = compare(load(before), load(after), data, policy=rules, max_posts=max_posts)
+    if posts is not None:
+        lines = (json.dumps(dict(row), ensure_ascii=False) for row in result.tables["posts"])
+        posts.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    if markdown:
+        click.echo(result.to_markdown(), nl=False)
+        return
+    console = Console(highlight=False)
+    console.print(
+        f"{result.names[0]} to {result.names[1]}: {result.n_changed:,} of {result.n_items:,} posts change their level"
+    )
+    for name in ("changes", "decisions", "posts"):
+        if name not in result.tables or not len(result.tables[name]):
+            continue
+        table = result.tables[name]
+        shown = Table(title=table.title, title_justify="left", box=None, pad_edge=False)
+        columns = [column for column in table.columns if name != "changes" or column in _CHANGES]
+        for column in columns:
+            shown.add_column(
+                column.replace("_", " "), justify="right" if _number(table.rows[0].get(column)) else "left"
+            )
+        for row in table.rows[:_LISTED]:
+            shown.add_row(*(_cell(row.get(column)) for column in columns))
+        console.print(shown)
+        if len(table) > _LISTED:
+            console.print(f"and {len(table) - _LISTED} more")
+
+
+_CHANGES = (
+    "category", "act_before", "act_after", "newly_act", "no_longer_act", "newly_review", "no_longer_review",
+    "changed_labelled", "changed_right", "mean_change",
+)  # fmt: skip
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return "never" if value > 1 else f"{value:.4f}"
+    return str(value)
