@@ -77,7 +77,7 @@ def swap_tables(
     -------
     dict
         Rows for the tables ``swaps`` (gap and flips), ``swap_groups`` (mean shift of each group against the
-        mean of its other twins) and ``swap_examples`` (largest gaps; a real row by id alone).
+        median of its other twins) and ``swap_examples`` (largest gaps; a real row by id alone).
     """
     out: dict[str, list[dict[str, Any]]] = {"swaps": [], "swap_groups": [], "swap_examples": []}
     for source, from_template in (("templates", True), ("rows", False)):
@@ -131,10 +131,10 @@ def _group_rows(
     first = 0
     for one in twins:
         block = scores[first : first + len(one.texts)]
-        centre = block.mean(axis=0)
         for i, group in enumerate(one.groups):
-            # against the mean of the others, so that a list of two groups shows the whole gap
-            shifts.setdefault(group, []).append((block[i] - centre) * len(block) / (len(block) - 1))
+            # against the median of the others: one word that fires must not make all others look low
+            others = np.median(np.delete(block, i, axis=0), axis=0)
+            shifts.setdefault(group, []).append(block[i] - others)
         first += len(one.texts)
     rows = []
     for group, values in shifts.items():

@@ -382,7 +382,7 @@ _SWAP_TITLES: Final = {
     ),
     "swap_groups": (
         "What naming a group does",
-        "Mean shift of the score against the mean of the other twins; 0 means that the name changes nothing.",
+        "Mean shift of the score against the median of the other twins; 0 means that the name changes nothing.",
     ),
     "swap_examples": (
         "Widest swaps",
