@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -140,6 +141,8 @@ def test(
             alive, total = survivors(policy, classifier=classifier)
             for mutant in alive:
                 click.echo(f"  survives: {mutant.label}")
+                if mutant.example:
+                    click.echo(f"    a case that tells it: {{name: ..., {mutant.example}}}")
             line += f"; {len(alive)} of {total} mutants survive"
             n_alive += len(alive)
         click.echo(line)
@@ -282,8 +285,8 @@ def show(policy: str, as_of: str | None, bundle: str | None, no_model: bool) -> 
 
     loaded = Policy.load(policy, as_of=as_of)
     classifier = None if no_model else _classifier(bundle)
-    text = page(loaded, None if classifier is None else loaded.thresholds(classifier.info))
-    if click.get_text_stream("stdout").isatty():
+    text = page(loaded, loaded.thresholds(classifier.info) if classifier is not None else None)
+    if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
 

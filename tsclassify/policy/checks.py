@@ -267,6 +267,10 @@ class _Checker:
                 place = (*path, "lowers", tier)
                 if not self.known(tier, place, "tier", self.outcomes[:-1], on_key=True):
                     continue
+                if tier == "review" and not self.may_only_review():
+                    message = "review must come from a category whose act is null, got a policy without one"
+                    self.say(place, message, "lower the tiers instead", on_key=True)
+                    continue
                 if self.known(target, place, "result", self.outcomes) and self.rank(target) <= self.rank(tier):
                     milder = ", ".join(self.outcomes[self.rank(tier) + 1 :])
                     self.say(place, f"result must be milder than {tier} ({milder}), got {shown(target)}")
@@ -274,6 +278,11 @@ class _Checker:
                 place = (*path, "floor", tier)
                 if self.known(tier, place, "tier", self.tier_ids, on_key=True):
                     self.known(lowest, place, "floor", self.outcomes[:-1])
+
+    def may_only_review(self) -> bool:
+        """Whether a category may only review, or may come to it as the bundle cannot reach its operating point."""
+        acts = [rule.get("act", 0) for rule in self.categories.values() if isinstance(rule, dict)]
+        return any(act is None or _mapping(act).get("else") == "review_only" for act in acts)
 
     def rank(self, outcome: str) -> int:
         return self.outcomes.index(outcome)

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tsclassify.policy.cases import ColumnsOf, prepare, run_prepared
 from tsclassify.policy.conditions import Act, Attested, Count, Meta, Review, Signal, Taken, Unresolved
+from tsclassify.policy.drawn import Drawn, draw, told_apart
 from tsclassify.policy.schema import OperatingPointAsked
 
 if TYPE_CHECKING:
@@ -32,10 +33,26 @@ _STRETCH: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A changed policy, and what was changed."""
+    """A changed policy, and what was changed.
+
+    Attributes
+    ----------
+    label
+        Where and what.
+    document
+        The changed policy.
+    example
+        An item that the two policies decide differently, as a case would give it; or empty.
+    """
 
     label: str
     document: Document
+    example: str = ""
+
+    @property
+    def of_items(self) -> bool:
+        """Whether it changes how items are decided, and not only the ladder or the platform review."""
+        return not self.label.startswith(("ladder", "platform_review"))
 
 
 def _nudged(value: float) -> Iterator[float]:
@@ -234,17 +251,34 @@ def survivors(policy: Policy, *, classifier: Any = None) -> tuple[list[Mutant], 
     classifier
         As for ``run_cases``.
 
+    Returns
+    -------
+    tuple
+        Survivors, each with an item that would tell it from the policy when one was found; and the number of
+        mutants, without those that no item can tell from the policy.
+
     Notes
     -----
-    A mutant is caught when the result of a case (passed or not) differs from the policy's own.
+    A mutant is caught when the result of a case (passed or not) differs from the policy's own. Of an item rule's
+    mutant that is not caught, 20,000 drawn items are asked; if the two policies decide all alike, the mutant is
+    equivalent and counts for nothing.
     """
     columns_of: ColumnsOf | None = None if classifier is None else classifier.item_columns
     prepared = prepare(policy, columns_of, None if classifier is None else classifier.info)
     usual = [result.passed for result in run_prepared(policy, prepared)]
     alive, total = [], 0
+    drawn: Drawn | None = None
     for mutant in mutants(policy.document):
         total += 1
         other = policy.replaced(mutant.document)
-        if [result.passed for result in run_prepared(other, prepared)] == usual:
-            alive.append(mutant)
+        if [result.passed for result in run_prepared(other, prepared)] != usual:
+            continue
+        if mutant.of_items:
+            drawn = drawn or draw(policy)
+            example = told_apart(policy, other, drawn)
+            if example is None:
+                total -= 1
+                continue
+            mutant = replace(mutant, example=example)
+        alive.append(mutant)
     return alive, total
