@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from tsclassify.cli import main
 from tsclassify.cli.data import command
-from tsclassify.data import corpus, files, readers, registry
+from tsclassify.data import corpus, files, raw, readers, registry
 from tsclassify.errors import DataError, InputError
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import parse_code
@@ -249,7 +249,7 @@ def test_verify_counts_an_unfetchable_file_only_when_named(tmp_path: Path) -> No
 def test_carriage_return_inside_an_unquoted_field_does_not_end_the_row() -> None:
     file = _file(b"", name="dynahate")
     records = list(readers.read_records(file, b"text,label,split\none\rtwo,1,train\nthree,0,train\n"))
-    assert [corpus.normalize_space(record.text) for record in records] == ["one two", "three"]
+    assert [raw.normalize_space(record.text) for record in records] == ["one two", "three"]
     assert [record.label for record in records] == ["hate", "nothate"]
 
 
@@ -317,12 +317,12 @@ def test_written_posts_share_no_text_with_annotated_ones() -> None:
 
 
 def test_exclusion_key_ignores_case_blanks_and_signs() -> None:
-    assert corpus.exclusion_key("The  quick, brown fox!") == corpus.exclusion_key("the QUICK brown-fox")
-    assert len(corpus.exclusions()) == 10_083
+    assert raw.exclusion_key("The  quick, brown fox!") == raw.exclusion_key("the QUICK brown-fox")
+    assert len(raw.exclusions()) == 10_083
 
 
 def test_no_written_post_is_excluded() -> None:
-    assert not [row.id for row in corpus.written_rows() if corpus.exclusion_key(row.text) in corpus.exclusions()]
+    assert not [row.id for row in corpus.written_rows() if raw.exclusion_key(row.text) in raw.exclusions()]
 
 
 def test_written_posts_have_the_schema_of_annotated_ones_without_public_data() -> None:
@@ -381,20 +381,20 @@ def test_registered_files_are_here_as_registered(public_data: Path) -> None:
 
 @pytest.mark.parametrize("source", sorted(_N_TEXTS))
 def test_source_yields_the_counted_texts_once_each(source: str, public_data: Path) -> None:
-    rows = list(corpus.raw_rows(source, root=public_data))
+    rows = list(raw.raw_rows(source, root=public_data))
     assert len(rows) == _N_TEXTS[source]
     assert len({row.text for row in rows}) == len({row.id for row in rows}) == len(rows)
-    assert all(row.text == corpus.normalize_space(row.text) and row.text for row in rows)
+    assert all(row.text == raw.normalize_space(row.text) and row.text for row in rows)
     assert len({row.label for row in rows}) > 1
     if source in _N_RECORDS:
-        assert sum(1 for _ in corpus._records(source, public_data)) == _N_RECORDS[source]
+        assert sum(1 for _ in raw.records(source, public_data)) == _N_RECORDS[source]
 
 
 def test_jigsaw_keeps_a_cased_copy_of_every_comment_that_has_one(public_data: Path) -> None:
-    records = [(record.key, corpus.normalize_space(record.text)) for record in corpus._records("jigsaw", public_data)]
+    records = [(record.key, raw.normalize_space(record.text)) for record in raw.records("jigsaw", public_data)]
     cased_ids = {key for key, text in records if key and text != text.lower()}
     lower_copies = {text for key, text in records if key in cased_ids and text == text.lower()}
-    kept = {row.text for row in corpus.raw_rows("jigsaw", root=public_data)}
+    kept = {row.text for row in raw.raw_rows("jigsaw", root=public_data)}
     # numbers, so that a failing assertion shows no text
     n_copies, n_kept = len(lower_copies), len(kept & lower_copies)
     assert (n_copies, n_kept) == (206, 0)
@@ -416,7 +416,7 @@ def test_all_annotated_texts_of_training_sources_are_found_again(
         "tweeteval_offensive",
         "youtoxic",
     }
-    differs = Counter(row.source for row in annotated if corpus.text_sha256(row.text) != row.sha256)
+    differs = Counter(row.source for row in annotated if raw.text_sha256(row.text) != row.sha256)
     assert differs == {"jigsaw": 52}
 
 
@@ -428,12 +428,12 @@ def test_found_texts_equal_the_annotated_ones(public_data: Path, annotated: list
     with given.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            texts[row["id"]] = (corpus.text_sha256(row["text"]), row["source"], row["use"], row["split"], row["code"])
+            texts[row["id"]] = (raw.text_sha256(row["text"]), row["source"], row["use"], row["split"], row["code"])
     assert len(annotated) == 26_303
     for row in annotated:
         assert texts[row.id] == (row.sha256, row.source, row.use, row.split, row.code), row.id
         # only jigsaw rows annotated from a wrongly decoded copy carry another text than the hashed one
-        assert row.source == "jigsaw" or corpus.text_sha256(row.text) == row.sha256, row.id
+        assert row.source == "jigsaw" or raw.text_sha256(row.text) == row.sha256, row.id
 
 
 def test_datasets_have_one_schema_and_one_row_per_annotation(public_data: Path) -> None:
@@ -444,9 +444,9 @@ def test_datasets_have_one_schema_and_one_row_per_annotation(public_data: Path) 
     assert set(rows["split"]) == {"dev"}
     assert set(rows["use"]) == {"train"}
     assert sum(rows["facility_threat"]) > 0
-    raw = load_raw("xstest", root=public_data)
-    assert raw.column_names == ["id", "text", "source", "use", "label"]
-    assert set(raw["use"]) == {"eval"}
+    prompts = load_raw("xstest", root=public_data)
+    assert prompts.column_names == ["id", "text", "source", "use", "label"]
+    assert set(prompts["use"]) == {"eval"}
 
 
 def test_no_tracked_file_holds_a_public_text(public_data: Path, annotated: list[corpus.AnnotatedRow]) -> None:
@@ -457,10 +457,8 @@ def test_no_tracked_file_holds_a_public_text(public_data: Path, annotated: list[
     width = 45
     starts = {row.text[:width].lower() for row in annotated if len(row.text) >= width}
     for source in registry.source_names():
-        starts |= {
-            row.text[:width].lower() for row in corpus.raw_rows(source, root=public_data) if len(row.text) >= width
-        }
-    own = " ".join(corpus.normalize_space(row.text).lower() for row in corpus.written_rows())
+        starts |= {row.text[:width].lower() for row in raw.raw_rows(source, root=public_data) if len(row.text) >= width}
+    own = " ".join(raw.normalize_space(row.text).lower() for row in corpus.written_rows())
     starts = {start for start in starts if start not in own}
     leaks = []
     for name in filter(None, listed.stdout.split("\0")):
@@ -468,7 +466,7 @@ def test_no_tracked_file_holds_a_public_text(public_data: Path, annotated: list[
         if not path.is_file() or path.suffix in (".npz", ".png"):
             continue
         content = path.read_text(encoding="utf-8", errors="replace").lower()
-        content = corpus.normalize_space(content.replace("\\n", " ").replace('\\"', '"'))
+        content = raw.normalize_space(content.replace("\\n", " ").replace('\\"', '"'))
         positions = (found.start() for found in re.finditer(r"(?<![0-9a-z])[^ ]", content))
         if any(content[at : at + width] in starts for at in positions):
             leaks.append(name)

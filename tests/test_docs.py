@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 from tsclassify.data import corpus, registry
+from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -232,6 +233,23 @@ def test_source_table_counts_are_the_tested_ones() -> None:
         sys.path.remove(str(ROOT / "tests"))
     rows = _rows(ROOT / "docs" / "data.md", "source")
     assert {row[0]: int(row[1].replace(",", "")) for row in rows} == _N_TEXTS
+
+
+def test_counts_of_shipped_files_are_true() -> None:
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    counts = {
+        name: path.read_text(encoding="utf-8").count("\n")
+        for name in (
+            "written.jsonl",
+            "posts.jsonl",
+            "labels/exclude.txt",
+            "language/train.jsonl",
+            "language/heldout.jsonl",
+        )
+        if (path := shipped("seeds", *name.split("/")))
+    }
+    counts["labels/annotated.tsv"] = len(corpus.labels())
+    assert [name for name, count in counts.items() if not re.search(rf"\b{count:,}\b", page)] == []
 
 
 def test_crosswalk_table_says_for_what_each_is_exact() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tsclassify.data import corpus
+from tsclassify.data import corpus, raw
 from tsclassify.data.crosswalk import RELATIONS, check_table, crosswalk_names, load_crosswalk
 from tsclassify.errors import InputError
 from tsclassify.resources import shipped
@@ -116,7 +116,7 @@ def test_example_posts_carry_actor_tenant_and_an_aware_time_in_order() -> None:
 
 def test_example_posts_are_not_in_the_training_data() -> None:
     posts, _ = _example_posts()
-    hashes = {corpus.text_sha256(corpus.normalize_space(post["text"])) for post in posts}
+    hashes = {raw.text_sha256(raw.normalize_space(post["text"])) for post in posts}
     assert not hashes & ({label.sha256 for label in corpus.labels()} | {row.sha256 for row in corpus.written_rows()})
 
 

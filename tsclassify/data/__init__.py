@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tsclassify.data.corpus import annotated_rows, exclusion_key, exclusions, labels, raw_rows, written_rows
+from tsclassify.data.corpus import annotated_rows, labels, written_rows
 from tsclassify.data.files import data_folder, fetch, files_of, verify
 from tsclassify.data.load import load_annotated, load_raw, load_written
+from tsclassify.data.raw import exclusion_key, exclusions, raw_rows
 from tsclassify.data.registry import PublicFile, registered_files, source_names
 
 __all__ = [

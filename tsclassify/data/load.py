@@ -6,7 +6,8 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tsclassify.data.corpus import AnnotatedRow, annotated_rows, raw_rows, written_rows
+from tsclassify.data.corpus import AnnotatedRow, annotated_rows, written_rows
+from tsclassify.data.raw import raw_rows
 from tsclassify.errors import InputError
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
 
