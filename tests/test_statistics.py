@@ -11,13 +11,13 @@ from scipy import stats
 from tsclassify.enforcement.statistics import (
     corrected_share,
     difference,
-    dispersion,
     kaplan_meier,
     rate_ratio,
     rogan_gladen,
     share,
     survival_quantile,
 )
+from tsclassify.enforcement.trend import spread_of
 from tsclassify.errors import InputError
 
 
@@ -56,11 +56,21 @@ def test_overdispersed_counts_widen_the_ratio() -> None:
     assert bursty.low < plain.low < plain.value == pytest.approx(bursty.value)
 
 
-def test_dispersion_of_independent_counts_is_near_one_and_of_bursts_is_not() -> None:
+def test_spread_of_independent_counts_is_near_one_and_of_bursts_is_not() -> None:
     rng = np.random.default_rng(7)
-    exposure = np.full(400, 100.0)
-    assert dispersion(rng.poisson(3.0, 400).astype(float), exposure) < 1.25
-    assert dispersion(5.0 * rng.poisson(0.6, 400), exposure) > 3.5
+    exposure = np.full(112, 300.0)
+    plain = [spread_of(rng.poisson(3.0, 112).astype(float), exposure, 84, 0.001) for _ in range(50)]
+    bursty = [spread_of(5.0 * rng.poisson(0.6, 112), exposure, 84, 0.001) for _ in range(50)]
+    assert np.median(plain) < 1.3
+    assert np.median(bursty) > 3.5
+
+
+def test_a_rise_is_not_taken_for_spread() -> None:
+    rng = np.random.default_rng(7)
+    exposure = np.full(112, 300.0)
+    mean = np.linspace(5.0, 20.0, 112)
+    found = [spread_of(rng.poisson(mean).astype(float), exposure, 84, 0.001) for _ in range(50)]
+    assert np.median(found) < 1.4
 
 
 def test_kaplan_meier_agrees_with_scipy() -> None:

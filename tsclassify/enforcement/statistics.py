@@ -17,7 +17,6 @@ __all__ = [
     "Estimate",
     "corrected_share",
     "difference",
-    "dispersion",
     "kaplan_meier",
     "rate_ratio",
     "rogan_gladen",
@@ -136,27 +135,6 @@ def rate_ratio(
         return math.inf if p >= 1 else p / (1 - p) * base
 
     return Estimate(odds(part.value), odds(part.low), odds(part.high), round(k1 + k0), 1 - 2 * alpha)
-
-
-def dispersion(counts: Floats, exposures: Floats) -> float:
-    """Variance over mean of counts at a common rate: 1 for independent events, more for bursts; at least 1.
-
-    Parameters
-    ----------
-    counts, exposures
-        Shape (days,), each; days without exposure are left out.
-
-    Notes
-    -----
-    Pearson's chi-square over its degrees of freedom.
-    Source: McCullagh and Nelder 1989, *Generalized Linear Models*, section 6.2.
-    """
-    here = exposures > 0
-    counts, exposures = counts[here], exposures[here]
-    if counts.size < 3 or counts.sum() == 0:
-        return 1.0
-    expected = exposures * (counts.sum() / exposures.sum())
-    return max(1.0, float(((counts - expected) ** 2 / expected).sum() / (counts.size - 1)))
 
 
 def difference(k1: int, k0: int, *, alpha: float = 0.05) -> Estimate:

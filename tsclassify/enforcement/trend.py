@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.enforcement.statistics import Estimate, dispersion, rate_ratio
+from tsclassify.enforcement.statistics import Estimate, rate_ratio
 
 __all__ = ["ABSENCE_RATIO", "MATERIAL_RATIO", "alpha_of_look", "look_before", "spread_of", "trend"]
 
@@ -58,24 +58,43 @@ def spread_of(counts: Floats, exposures: Floats, split: int, alpha: float) -> fl
     counts, exposures
         Shape (days,): baseline, then window.
     split
-        First day of the window: a rise between the two is not counted as spread.
+        First day of the window.
     alpha
         Error of the look; where weeks differ among themselves, few of them carry the estimate, and the quantile
         of Student's t takes the place of the normal one.
+
+    Notes
+    -----
+    From differences of neighbouring days and weeks, so that a rise, in a step or steady, is not taken for noise.
+    Source: von Neumann 1941, Annals of Mathematical Statistics 12, for the differences.
     """
-    daily = [
-        (dispersion(counts[part], exposures[part]), part.stop - part.start)
-        for part in (slice(0, split), slice(split, counts.size))
-    ]
-    found = max(1.0, sum(value * days for value, days in daily) / sum(days for _, days in daily))
-    weeks = [(_weekly(counts[part]), _weekly(exposures[part])) for part in (slice(0, split), slice(split, counts.size))]
-    freedom = sum(max(0, c.size - 1) for c, _ in weeks)
+    parts = (slice(0, split), slice(split, counts.size))
+    daily = [_neighbours(counts[part], exposures[part]) for part in parts]
+    weekly = [_neighbours(_weekly(counts[part]), _weekly(exposures[part])) for part in parts]
+    found = max(1.0, _mean(daily))
+    # Neighbouring differences share a term: n of them are worth about two thirds of n independent ones.
+    freedom = round(sum(n for _, n in weekly) * 2 / 3)
     if freedom < 4:
         return found
-    chi = sum(_chi_square(c, e) for c, e in weeks)
-    weekly = chi / freedom
+    between = _mean(weekly)
     limit, widening = _student(freedom, alpha)
-    return max(found, weekly * widening if weekly > limit else weekly)
+    return max(found, between * widening if between > limit else between)
+
+
+def _mean(sums: list[tuple[float, int]]) -> float:
+    n = sum(n for _, n in sums)
+    return sum(value for value, _ in sums) / n if n else 1.0
+
+
+def _neighbours(counts: Floats, exposures: Floats) -> tuple[float, int]:
+    """Sum of the squared differences of neighbouring rates over their variance, and how many there are."""
+    before, after, x, y = counts[:-1], counts[1:], exposures[:-1], exposures[1:]
+    here = (before + after > 0) & (x > 0) & (y > 0)
+    before, after, x, y = before[here], after[here], x[here], y[here]
+    if before.size == 0:
+        return 0.0, 0
+    variance = (before + after) / (x + y) * (1 / x + 1 / y)
+    return float(((before / x - after / y) ** 2 / variance).sum()), int(before.size)
 
 
 @functools.lru_cache(maxsize=64)
@@ -91,15 +110,6 @@ def _weekly(values: Floats) -> Floats:
     whole = values.size // 7 * 7
     sums: Floats = values[values.size - whole :].reshape(-1, 7).sum(axis=1)
     return sums
-
-
-def _chi_square(counts: Floats, exposures: Floats) -> float:
-    here = exposures > 0
-    counts, exposures = counts[here], exposures[here]
-    if counts.size < 2 or counts.sum() == 0:
-        return 0.0
-    expected = exposures * (counts.sum() / exposures.sum())
-    return float(((counts - expected) ** 2 / expected).sum())
 
 
 def trend(counts: Floats, exposures: Floats, split: int, *, alpha: float) -> Estimate | None:
