@@ -6,7 +6,6 @@ import json
 import zlib
 
 import numpy as np
-
 from tsclassify.policy.columns import DecisionColumns, ItemColumns
 from tsclassify.records import ModelInfo, Truth
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -61,7 +60,7 @@ class FakePolicy:
     contexts = ()
 
     def thresholds(self, info):
-        return {category: (0.5, 0.7) for category in info.categories}
+        return dict.fromkeys(info.categories, (0.5, 0.7))
 
     def decide_columns(self, columns: ItemColumns, info: ModelInfo) -> DecisionColumns:
         levels = {
@@ -94,3 +93,27 @@ def posts(n: int, seed: int = 0) -> list[dict]:
 
 def jsonl(items: list[dict], *, ascii_only: bool = False) -> bytes:
     return b"".join(json.dumps(item, ensure_ascii=ascii_only).encode() + b"\n" for item in items)
+
+
+class QuickClassifier(FakeClassifier):
+    """Scores from a text's length and first byte, in a few vector operations: for jobs of a million lines."""
+
+    def measure_utf8(self, data, offsets):
+        n = len(offsets) - 1
+        first = np.zeros(n, dtype=np.int64)
+        lengths = np.diff(offsets)
+        first[lengths > 0] = data[offsets[:-1][lengths > 0]]
+        seeds = (lengths * 2654435761 + first * 40503)[:, None] >> (3 * np.arange(len(CATEGORIES)))
+        return ((seeds & 0xFF) / 300).astype(np.float32), np.full(n, Truth.TRUE, dtype=np.int8)
+
+    def signal_states_utf8(self, data, offsets, rows):
+        column = np.full(len(offsets) - 1, Truth.UNKNOWN, dtype=np.int8)
+        column[rows] = (offsets[rows + 1] - offsets[rows]) % 3
+        return {name: column.copy() for name in SIGNALS}
+
+
+def run_job(source: str, out: str, workers: int) -> None:
+    """One resumable job in a process of its own; see test_batch_kill."""
+    from tsclassify.batch import score_jsonl
+
+    score_jsonl(source, out, policy=FakePolicy(), model=QuickClassifier(), workers=workers, resume=True)

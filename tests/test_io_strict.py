@@ -196,7 +196,7 @@ def independent_answer(line: bytes) -> bool:
         raw = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
         line.decode()
         answers.append(isinstance(msgspec.json.decode(raw.get("text", b"0")), str))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answers.append(False)
     # msgspec reads a lone surrogate as a fault and does not look into raw values for bytes that are no UTF-8.
     return answers[0] and (answers[1] or b"\\u" in line)

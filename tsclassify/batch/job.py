@@ -88,7 +88,7 @@ class Job:
     workers
         Threads that score, 1 to 256; the calling thread reads and writes, and with 1 scores too.
     block_bytes
-        Bytes read at a time; JSONL output does not depend on it.
+        Bytes read at a time; the output does not depend on it.
     max_ratio
         Largest unpacked over packed size of an input.
     stop
@@ -190,9 +190,8 @@ class Job:
     # -- its record ---------------------------------------------------------------------------------
 
     def _fingerprint(self) -> dict[str, Any]:
-        shape = {"block_bytes": self.block_bytes} if self._table is not None else {}
         sources = [{"name": source.name, "size": source.size} for source in self.sources]
-        return {**self.plan.fingerprint(), **shape, "sources": sources}
+        return {**self.plan.fingerprint(), "sources": sources}
 
     def _record(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
         """The record to go on from, or None to start; refuses what would lose or mix output."""
@@ -253,6 +252,7 @@ class Job:
             raise
         finally:
             bar.close()
+            units.close()
         if self.stop.is_set():
             self._save("running", state)
             raise StoppedError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,7 +58,7 @@ class Unit:
 
 def read_units(
     sources: Sequence[Source], start: Place, *, block_bytes: int, max_line: int, max_ratio: float
-) -> Iterator[Unit]:
+) -> Generator[Unit, None, None]:
     """Read all inputs from a place on.
 
     Raises
