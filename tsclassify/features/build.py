@@ -10,6 +10,8 @@ from tsclassify.errors import InputError
 from tsclassify.features import hashing
 from tsclassify.features.compiled import jit, mix
 from tsclassify.features.scan import (
+    GROUP_SHIFT,
+    GROUPS,
     KIND_EMOJI,
     KIND_EXCLAMATION,
     KIND_QUESTION,
@@ -17,9 +19,24 @@ from tsclassify.features.scan import (
     LENGTH_SHIFT,
     MASKED,
     MAX_TOKENS,
+    MODE_FOLD,
     NEGATOR,
+    O_CHAIN,
+    O_EXPANSIONS,
+    O_MASK,
+    O_MEMBERS,
+    O_NEGATORS,
+    O_SILENT,
+    O_SLOTS,
     OTHER_SCRIPT,
+    SEQ,
+    SEQ_FLAGS,
     SILENT,
+    T_BACK,
+    T_BEGIN,
+    T_CODES,
+    T_HASH,
+    T_LENGTH,
     Tables,
 )
 from tsclassify.features.spec import FeatureSpec
@@ -43,6 +60,8 @@ _SEED_BACK = np.uint64(hashing.SEED_BACK)
 _SEED_CHAR = np.uint64(hashing.SEED_CHAR)
 _SEED_POST = np.uint64(hashing.SEED_POST)
 _GENERIC = np.uint64(0)
+_BEGIN = np.uint64(hashing.MARK_BEGIN)
+_END = np.uint64(hashing.MARK_END)
 
 # Places in the config array.
 C_BITS: Final = 0
@@ -57,7 +76,10 @@ C_STARTS: Final = 8
 C_FLAGS: Final = 9
 C_DEDUP: Final = 10
 C_N_SKIPS: Final = 11
-C_SKIPS: Final = 12
+C_CHAIN: Final = 12
+C_SHARED: Final = 13
+C_ENDS: Final = 14
+C_SKIPS: Final = 15
 
 
 class Scratch(NamedTuple):
@@ -69,6 +91,7 @@ class Scratch(NamedTuple):
     seen_stamps: Any
     shown: Any
     back: Any
+    solo: Any
     stamp: Any
 
 
@@ -81,6 +104,7 @@ def make_scratch() -> Scratch:
         seen_stamps=np.zeros(_SEEN, dtype=np.int32),
         shown=np.empty(MAX_TOKENS + 8, dtype=np.uint64),
         back=np.empty(MAX_TOKENS + 8, dtype=np.uint64),
+        solo=np.empty(MAX_TOKENS + 8, dtype=np.int8),
         stamp=np.zeros(1, dtype=np.int64),
     )
 
@@ -88,9 +112,10 @@ def make_scratch() -> Scratch:
 def make_config(spec: FeatureSpec) -> Any:
     """The spec as int64 numbers for compiled code."""
     config = np.zeros(C_SKIPS + 8, dtype=np.int64)
-    config[: C_N_SKIPS + 1] = [
+    config[:C_SKIPS] = [
         spec.bits, spec.word_max, spec.char_min, spec.char_max, spec.back_min, spec.back_max, spec.negation_window,
         spec.first, spec.starts, spec.flags, ("none", "word", "feature").index(spec.dedup), len(spec.skips),
+        spec.back_chain, spec.back_shared, spec.ends,
     ]  # fmt: skip
     config[C_SKIPS : C_SKIPS + len(spec.skips)] = spec.skips
     return config
@@ -103,8 +128,9 @@ def make_tables(spec: FeatureSpec, lexicon: Lexicon) -> Tables:
     size = 64
     while size < 4 * len(lexicon.words):
         size *= 2
-    keys = np.zeros(size, dtype=np.uint64)
-    members = np.full(size, -1, dtype=np.int32)
+    keys = np.zeros(size + len(groups), dtype=np.uint64)
+    head = np.zeros(GROUPS + 4 * len(groups), dtype=np.int64)
+    members = np.full(size, -1, dtype=np.int64)
     for word, group in lexicon.words.items():
         key = hashing.text_hash(word)
         slot = key & (size - 1)
@@ -114,23 +140,27 @@ def make_tables(spec: FeatureSpec, lexicon: Lexicon) -> Tables:
             slot = (slot + 1) & (size - 1)
         keys[slot] = key
         members[slot] = groups.index(group)
-    hashes = [hashing.chain(hashing.SEED_GROUP, map(ord, group)) for group in groups]
-    options = np.zeros(8, dtype=np.int64)
-    options[:5] = [
-        spec.mask, "?" in spec.silent, "!" in spec.silent, '"' in spec.silent,
-        groups.index(spec.negators) if spec.negators in groups else -2,
-    ]  # fmt: skip
+    for number, group in enumerate(groups):
+        fold = lexicon.folds.get(group)
+        shown = fold.back if fold is not None and fold.back else group
+        keys[size + number] = hashing.chain(hashing.SEED_GROUP, map(ord, shown))
+        head[GROUPS + 4 * number] = MODES.index(lexicon.modes[group])
+        if fold is not None:
+            head[GROUPS + 4 * number + 1] = sum(1 << groups.index(after) for after in fold.after)
+            head[GROUPS + 4 * number + 2] = groups.index(fold.into) if fold.into else -1
+    head[O_EXPANSIONS] = len(table.index) + len(table.entries)
+    head[O_SLOTS] = size
+    head[O_MASK] = spec.mask
+    head[O_NEGATORS] = groups.index(spec.negators) if spec.negators in groups else -1
+    head[O_CHAIN] = spec.back_chain
+    head[O_SILENT] = sum(1 << bit for bit, sign in enumerate('?!"') if sign in spec.silent)
+    head[O_MEMBERS] = len(head)
+    chars = np.concatenate([table.index, table.entries, table.expansions])
     return Tables(
-        index=table.index,
-        entries=table.entries,
-        expansions=table.expansions,
-        twin_codes=table.twin_codes.astype(np.int64),
-        twin_letters=table.twin_letters.astype(np.int64),
-        lex_keys=keys,
-        lex_groups=members,
-        group_hashes=np.array([*hashes, 0], dtype=np.uint64),
-        group_modes=np.array([*(MODES.index(lexicon.modes[group]) for group in groups), 0], dtype=np.int64),
-        options=options,
+        chars=chars.astype(np.int32),
+        twins=np.concatenate([table.twin_codes, table.twin_letters]).astype(np.int64),
+        keys=keys,
+        lexicon=np.concatenate([head, members]),
     )
 
 
@@ -187,8 +217,8 @@ def post_flags(n: int, memo: Any, negated: bool) -> int:
     capitals = 0
     words = 0
     for k in range(n):
-        info = memo.t_info[memo.seq[k]]
-        flag = memo.seq_flags[k]
+        info = memo.info[memo.ints[SEQ + k]]
+        flag = memo.ints[SEQ_FLAGS + k]
         kind = info & 15
         if kind == KIND_QUESTION:
             bits |= 1
@@ -229,81 +259,138 @@ def post_flags(n: int, memo: Any, negated: bool) -> int:
 
 
 @jit
-def build_features(n: int, memo: Any, scratch: Any, config: Any, bounds: Any) -> None:
+def settle(n: int, memo: Any, scratch: Any, tables: Any, config: Any) -> tuple[int, int, bool]:
+    """Fold masked runs and write what each token shows; features of single places go to ``scratch.features``.
+
+    Returns the length of the sequence (with its end marks), the features written, and whether a negator was seen.
+    """
+    features, shown, back, solo = scratch.features, scratch.shown, scratch.back, scratch.solo
+    window = config[C_WINDOW]
+    size = 0
+    if config[C_ENDS]:
+        shown[0] = _BEGIN
+        back[0] = _BEGIN
+        solo[0] = 0
+        size = 1
+    write = 0
+    left = 0
+    last = -1
+    place = 0
+    negated = False
+    begins = False
+    for k in range(n):
+        token = np.int64(memo.ints[SEQ + k])
+        info = memo.info[token]
+        kind = info & 15
+        starts = memo.ints[SEQ_FLAGS + k] & rules.STARTS != 0
+        if kind == KIND_QUESTION or kind == KIND_EXCLAMATION or starts:
+            left = 0
+        begins = begins or starts
+        if info & SILENT:
+            continue
+        group = (info >> GROUP_SHIFT) - 1
+        if last >= 0 and group >= 0:
+            if group == last and info & MASKED:
+                continue
+            if tables.lexicon[GROUPS + 4 * group] == MODE_FOLD and tables.lexicon[GROUPS + 4 * group + 1] >> last & 1:
+                into = tables.lexicon[GROUPS + 4 * group + 2]
+                if into >= 0:
+                    shown[size - 1] = tables.keys[tables.lexicon[O_SLOTS] + into]
+                    back[size - 1] = shown[size - 1]
+                    last = into
+                continue
+        h = memo.keys[T_HASH + token]
+        shown[size] = h
+        back[size] = memo.keys[T_BACK + token]
+        masked = info & MASKED != 0
+        solo[size] = 0 if masked else 1
+        last = group if masked else -1
+        size += 1
+        if info & NEGATOR:
+            negated = True
+            left = window
+        elif left > 0:
+            features[write] = mix(_SEED_NEGATED, h)
+            write += 1
+            left -= 1
+        if begins and config[C_STARTS]:
+            features[write] = mix(_SEED_STARTS, h)
+            write += 1
+        begins = False
+        if place < config[C_FIRST]:
+            features[write] = mix(mix(_SEED_FIRST, np.uint64(place)), h)
+            write += 1
+        place += 1
+    if config[C_ENDS]:
+        shown[size] = _END
+        back[size] = _END
+        solo[size] = 0
+        size = size + 1 if size > 1 else 0
+    return size, write, negated
+
+
+@jit
+def write_back(size: int, write: int, scratch: Any, config: Any) -> int:
+    """Backed-off phrases of a sequence into ``scratch.features[write:]``; returns the end."""
+    features, back = scratch.features, scratch.back
+    if config[C_CHAIN]:
+        kept = 0
+        for k in range(size):
+            if back[k] != _GENERIC:
+                back[kept] = back[k]
+                kept += 1
+        size = kept if kept > 2 * config[C_ENDS] else 0
+    longest = config[C_BACK_MAX]
+    shortest = config[C_BACK_MIN]
+    for i in range(size):
+        h = _SEED_BACK
+        known = False
+        for j in range(i, min(size, i + longest)):
+            h = mix(h, back[j])
+            known = known or (back[j] != _GENERIC and back[j] != _BEGIN and back[j] != _END)
+            if known and j - i + 1 >= shortest:
+                features[write] = h
+                write += 1
+    return write
+
+
+@jit
+def build_features(n: int, memo: Any, scratch: Any, tables: Any, config: Any, bounds: Any) -> None:
     """Feature hashes of the scanned post.
 
     ``scratch.features`` receives the word, back and post families one after the other; ``bounds`` their ends, and
-    the number of tokens in ``scratch.words`` whose pieces count: (word, back, post, words).
+    the number of tokens in ``scratch.words`` whose pieces count: (word, back, post, words). A back family that is
+    shared counts as part of the word family.
     """
-    features, shown, back = scratch.features, scratch.shown, scratch.back
-    size = 0
-    negator_seen = False
-    for k in range(n):
-        token = memo.seq[k]
-        info = memo.t_info[token]
-        negator_seen = negator_seen or info & NEGATOR != 0
-        if not info & SILENT:
-            shown[size] = memo.t_hash[token]
-            back[size] = memo.t_back[token]
-            size += 1
-    write = 0
+    features, shown, solo = scratch.features, scratch.shown, scratch.solo
+    size, write, negated = settle(n, memo, scratch, tables, config)
     word_max = config[C_WORD_MAX]
     for i in range(size):
         h = _SEED_WORD
         for j in range(i, min(size, i + word_max)):
             h = mix(h, shown[j])
-            features[write] = h
-            write += 1
+            if j > i or solo[i]:
+                features[write] = h
+                write += 1
     for s in range(config[C_N_SKIPS]):
         skip = config[C_SKIPS + s]
         seed = mix(_SEED_SKIP, np.uint64(skip))
         for i in range(size - skip):
             features[write] = mix(mix(seed, shown[i]), shown[i + skip])
             write += 1
-    window = config[C_WINDOW]
-    if config[C_STARTS] or (window and negator_seen):
-        left = 0
-        i = 0
-        for k in range(n):
-            info = memo.t_info[memo.seq[k]]
-            kind = info & 15
-            if config[C_STARTS] and memo.seq_flags[k] & rules.STARTS and not info & SILENT:
-                features[write] = mix(_SEED_STARTS, shown[i])
-                write += 1
-            if window:
-                if kind == KIND_QUESTION or kind == KIND_EXCLAMATION or memo.seq_flags[k] & rules.STARTS:
-                    left = 0
-                if info & NEGATOR:
-                    left = window
-                elif left > 0 and not info & SILENT:
-                    features[write] = mix(_SEED_NEGATED, shown[i])
-                    write += 1
-                    left -= 1
-            if not info & SILENT:
-                i += 1
-    for i in range(min(size, config[C_FIRST])):
-        features[write] = mix(mix(_SEED_FIRST, np.uint64(i)), shown[i])
-        write += 1
     dedup = config[C_DEDUP]
     if dedup:
         write = distinct(features, 0, write, scratch)
     bounds[0] = write
-    back_max = config[C_BACK_MAX]
-    if back_max:
-        for i in range(size):
-            h = _SEED_BACK
-            known = 0
-            for j in range(i, min(size, i + back_max)):
-                h = mix(h, back[j])
-                known += back[j] != _GENERIC
-                if known and j - i + 1 >= config[C_BACK_MIN]:
-                    features[write] = h
-                    write += 1
+    if config[C_BACK_MAX]:
+        write = write_back(size, write, scratch, config)
         if dedup:
             write = distinct(features, bounds[0], write, scratch)
+        if config[C_SHARED]:
+            bounds[0] = write
     bounds[1] = write
     if config[C_FLAGS]:
-        bits = post_flags(n, memo, negator_seen)
+        bits = post_flags(n, memo, negated)
         flag = 0
         while bits >> flag:
             if bits >> flag & 1:
@@ -317,8 +404,8 @@ def build_features(n: int, memo: Any, scratch: Any, config: Any, bounds: Any) ->
         if dedup:
             end = write
             for k in range(n):
-                if has_pieces(memo.t_info[memo.seq[k]]):
-                    features[end] = np.uint64(memo.seq[k])
+                if has_pieces(memo.info[memo.ints[SEQ + k]]):
+                    features[end] = np.uint64(memo.ints[SEQ + k])
                     end += 1
             end = distinct(features, write, end, scratch)
             for k in range(write, end):
@@ -326,8 +413,8 @@ def build_features(n: int, memo: Any, scratch: Any, config: Any, bounds: Any) ->
                 count += 1
         else:
             for k in range(n):
-                if has_pieces(memo.t_info[memo.seq[k]]):
-                    scratch.words[count] = memo.seq[k]
+                if has_pieces(memo.info[memo.ints[SEQ + k]]):
+                    scratch.words[count] = memo.ints[SEQ + k]
                     count += 1
     bounds[3] = count
 
@@ -335,8 +422,8 @@ def build_features(n: int, memo: Any, scratch: Any, config: Any, bounds: Any) ->
 @jit
 def write_pieces(token: int, memo: Any, config: Any, out: Any, at: int) -> int:
     """Hashes of all pieces of a word with a blank on each side into ``out[at:]``; returns the end."""
-    begin = np.int64(memo.t_begin[token])
-    length = np.int64(memo.t_length[token])
+    begin = np.int64(memo.ints[T_BEGIN + token])
+    length = np.int64(memo.ints[T_LENGTH + token])
     shortest = config[C_CHAR_MIN]
     longest = config[C_CHAR_MAX]
     for i in range(-1, length + 1):
@@ -344,7 +431,7 @@ def write_pieces(token: int, memo: Any, config: Any, out: Any, at: int) -> int:
         for j in range(i, min(length + 1, i + longest)):
             code = _BLANK
             if 0 <= j < length:
-                code = np.uint64(memo.t_codes[begin + j])
+                code = np.uint64(memo.ints[T_CODES + begin + j])
             h = mix(h, code)
             if j - i + 1 >= shortest:
                 out[at] = h

@@ -19,7 +19,7 @@ from tsclassify.features.build import (
     write_pieces,
 )
 from tsclassify.features.compiled import bucket, jit
-from tsclassify.features.scan import MAX_TOKENS, make_memo, scan_post
+from tsclassify.features.scan import MAX_TOKENS, T_LENGTH, make_memo, scan_post
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.text import rules
 from tsclassify.text.lexicon import Lexicon
@@ -41,10 +41,10 @@ def _extract(
     row = first
     while row < len(offsets) - 1:
         n = scan_post(data, offsets[row], offsets[row + 1], memo, tables)
-        build_features(n, memo, scratch, config, bounds)
+        build_features(n, memo, scratch, tables, config, bounds)
         n_chars = 0
         for k in range(bounds[3]):
-            n_chars += n_pieces(np.int64(memo.t_length[scratch.words[k]]), config)
+            n_chars += n_pieces(np.int64(memo.ints[T_LENGTH + scratch.words[k]]), config)
         if write + bounds[2] + n_chars > len(columns) and row > first:
             break
         counts = (bounds[0], n_chars, bounds[1] - bounds[0], bounds[2] - bounds[1])
@@ -52,7 +52,7 @@ def _extract(
             every = np.empty(n_chars, dtype=np.uint64)
             at = 0
             for k in range(bounds[3]):
-                at = write_pieces(scratch.words[k], memo, config, every, at)
+                at = write_pieces(np.int64(scratch.words[k]), memo, config, every, at)
             every.sort()
             kept = 0
             for k in range(at):
@@ -77,7 +77,7 @@ def _extract(
                         write += 1
                 else:
                     for w in range(bounds[3]):
-                        end = write_pieces(scratch.words[w], memo, config, pieces, 0)
+                        end = write_pieces(np.int64(scratch.words[w]), memo, config, pieces, 0)
                         for k in range(end):
                             columns[write] = bucket(pieces[k], shift)
                             values[write] = value

@@ -46,87 +46,104 @@ NEGATOR: Final = 64
 SILENT: Final = 128
 OTHER_SCRIPT: Final = 256
 LENGTH_SHIFT: Final = 16
+GROUP_SHIFT: Final = 32
+
+MODE_MASK: Final = 0
+MODE_BACK: Final = 1
+MODE_KEEP: Final = 2
+MODE_FOLD: Final = 3
+
+
+ENTRIES: Final = 4352
+"""Where the entries begin in ``Tables.chars``, after the block index."""
+
+# Segments of ``Memo.ints``.
+T_SLOTS: Final = 0
+T_BEGIN: Final = T_SLOTS + _SLOTS
+T_LENGTH: Final = T_BEGIN + _N_TOKENS
+T_CODES: Final = T_LENGTH + _N_TOKENS
+S_SLOTS: Final = T_CODES + _N_CODES
+S_BEGIN: Final = S_SLOTS + _SLOTS
+S_LENGTH: Final = S_BEGIN + _N_STRETCHES
+S_REF: Final = S_LENGTH + _N_STRETCHES
+S_COUNT: Final = S_REF + _N_STRETCHES
+S_GAP: Final = S_COUNT + _N_STRETCHES
+S_FLAGS: Final = S_GAP + _N_STRETCHES
+REFS: Final = S_FLAGS + _N_STRETCHES
+REF_FLAGS: Final = REFS + _N_REFS
+SEQ: Final = REF_FLAGS + _N_REFS
+SEQ_FLAGS: Final = SEQ + MAX_TOKENS + 8
+_INTS: Final = SEQ_FLAGS + MAX_TOKENS + 8
+
+# Segments of ``Memo.keys``.
+T_KEYS: Final = 0
+T_HASH: Final = T_KEYS + _N_TOKENS
+T_BACK: Final = T_HASH + _N_TOKENS
+S_KEYS: Final = T_BACK + _N_TOKENS
+_KEYS: Final = S_KEYS + _N_STRETCHES
+
+# Rows of ``Memo.stream``.
+CODES: Final = 0
+KINDS: Final = 1
+MARKS: Final = 2
+WORD: Final = 3
+OUT: Final = 4
 
 
 class Tables(NamedTuple):
-    """Read-only arrays: the character table, the lexicon's hash table and its groups, and the negating group."""
+    """Read-only arrays. Few and long rather than many: each array that is passed on costs compile time.
 
-    index: Any
-    entries: Any
-    expansions: Any
-    twin_codes: Any
-    twin_letters: Any
-    lex_keys: Any
-    lex_groups: Any
-    group_hashes: Any
-    group_modes: Any
-    options: Any
+    Attributes
+    ----------
+    chars
+        int32: block index (4352), entries, expansions of the character table.
+    twins
+        int64: letters of other scripts by rising code point, then their Latin look-alikes.
+    keys
+        uint64: the lexicon's open hash table, then the hashes of its groups.
+    lexicon
+        int64: 16 options, then per group (mode, fold after, fold into, spare), then the hash table's groups or -1.
+    """
+
+    chars: Any
+    twins: Any
+    keys: Any
+    lexicon: Any
+
+
+# Places in ``Tables.lexicon``.
+O_EXPANSIONS: Final = 0
+O_SLOTS: Final = 1
+O_MASK: Final = 2
+O_NEGATORS: Final = 3
+O_CHAIN: Final = 4
+O_SILENT: Final = 5
+O_MEMBERS: Final = 8
+GROUPS: Final = 16
 
 
 class Memo(NamedTuple):
     """What one thread has seen, and its scratch space; every array has a fixed size."""
 
     counts: Any
-    t_slots: Any
-    t_keys: Any
-    t_begin: Any
-    t_length: Any
-    t_info: Any
-    t_hash: Any
-    t_back: Any
-    t_codes: Any
-    s_slots: Any
-    s_keys: Any
-    s_begin: Any
-    s_length: Any
-    s_ref: Any
-    s_count: Any
-    s_gap: Any
-    s_flags: Any
-    s_bytes: Any
-    refs: Any
-    ref_flags: Any
-    codes: Any
-    kinds: Any
-    marks: Any
-    word: Any
-    out: Any
+    ints: Any
+    keys: Any
+    info: Any
+    stretches: Any
+    stream: Any
     rows: Any
-    seq: Any
-    seq_flags: Any
 
 
 def make_memo() -> Memo:
     """An empty memo; pages are touched only as they are used."""
     return Memo(
         counts=np.zeros(8, dtype=np.int64),
-        t_slots=np.zeros(_SLOTS, dtype=np.int32),
-        t_keys=np.empty(_N_TOKENS, dtype=np.uint64),
-        t_begin=np.empty(_N_TOKENS, dtype=np.int32),
-        t_length=np.empty(_N_TOKENS, dtype=np.int32),
-        t_info=np.empty(_N_TOKENS, dtype=np.int64),
-        t_hash=np.empty(_N_TOKENS, dtype=np.uint64),
-        t_back=np.empty(_N_TOKENS, dtype=np.uint64),
-        t_codes=np.empty(_N_CODES, dtype=np.int32),
-        s_slots=np.zeros(_SLOTS, dtype=np.int32),
-        s_keys=np.empty(_N_STRETCHES, dtype=np.uint64),
-        s_begin=np.empty(_N_STRETCHES, dtype=np.int32),
-        s_length=np.empty(_N_STRETCHES, dtype=np.int32),
-        s_ref=np.empty(_N_STRETCHES, dtype=np.int32),
-        s_count=np.empty(_N_STRETCHES, dtype=np.int32),
-        s_gap=np.empty(_N_STRETCHES, dtype=np.int32),
-        s_flags=np.empty(_N_STRETCHES, dtype=np.int32),
-        s_bytes=np.empty(_N_BYTES, dtype=np.uint8),
-        refs=np.empty(_N_REFS, dtype=np.int32),
-        ref_flags=np.empty(_N_REFS, dtype=np.int32),
-        codes=np.empty(_STREAM, dtype=np.int64),
-        kinds=np.empty(_STREAM, dtype=np.int64),
-        marks=np.empty(_STREAM, dtype=np.int64),
-        word=np.empty(rules.MAX_WORD + 8, dtype=np.int64),
-        out=np.empty(_STREAM, dtype=np.int64),
-        rows=np.empty((_STREAM + 1, 6), dtype=np.int64),
-        seq=np.empty(MAX_TOKENS + 8, dtype=np.int32),
-        seq_flags=np.empty(MAX_TOKENS + 8, dtype=np.int32),
+        ints=np.zeros(_INTS, dtype=np.int32),
+        keys=np.empty(_KEYS, dtype=np.uint64),
+        info=np.empty(_N_TOKENS, dtype=np.int64),
+        stretches=np.empty(_N_BYTES, dtype=np.uint8),
+        stream=np.empty((5, _STREAM), dtype=np.int64),
+        rows=np.empty(6 * (_STREAM + 1), dtype=np.int64),
     )
 
 
@@ -134,34 +151,27 @@ _undo_entities = RULES["undo_entities"]
 _lex = RULES["lex"]
 _squeeze = RULES["squeeze"]
 
-_NAMED = np.array(
-    [
-        [60, 117, 114, 108, 62, 0],
-        [60, 117, 115, 101, 114, 62],
-        [60, 110, 117, 109, 62, 0],
-        [60, 101, 109, 97, 105, 108],
-    ],
-    dtype=np.int64,
-)
-_NAMED_LENGTHS = np.array([5, 6, 5, 7], dtype=np.int64)
+_NAMED = np.array([[ord(c) for c in name.ljust(8)] for name in ("<url>", "<user>", "<num>", "<email>")]).reshape(-1)
+_NAMED_LENGTHS = np.array([5, 6, 5, 7])
 
 
 @jit
 def reset(memo: Any) -> None:
     """Forget everything."""
     memo.counts[:] = 0
-    memo.t_slots[:] = 0
-    memo.s_slots[:] = 0
+    memo.ints[T_SLOTS : T_SLOTS + _SLOTS] = 0
+    memo.ints[S_SLOTS : S_SLOTS + _SLOTS] = 0
 
 
 @jit
 def group_of(key: Any, tables: Any) -> int:
     """Group number of a token hash, or -1."""
-    size = len(tables.lex_keys)
+    size = tables.lexicon[O_SLOTS]
+    members = tables.lexicon[O_MEMBERS]
     slot = np.int64(key & np.uint64(size - 1))
-    while tables.lex_groups[slot] >= 0:
-        if tables.lex_keys[slot] == key:
-            return np.int64(tables.lex_groups[slot])
+    while tables.lexicon[members + slot] >= 0:
+        if tables.keys[slot] == key:
+            return tables.lexicon[members + slot]
         slot = (slot + 1) & (size - 1)
     return -1
 
@@ -179,15 +189,15 @@ def hash_codes(codes: Any, begin: int, length: int) -> Any:
 def intern(codes: Any, begin: int, length: int, kind: int, memo: Any, tables: Any) -> int:
     """Number of the token with these code points; compared in full."""
     key = hash_codes(codes, begin, length)
-    slots = memo.t_slots
+    slots = memo.ints
     slot = np.int64(key & np.uint64(_SLOTS - 1))
     while slots[slot] > 0:
-        token = slots[slot] - 1
-        if memo.t_keys[token] == key and memo.t_length[token] == length:
+        token = np.int64(slots[slot]) - 1
+        if memo.keys[T_KEYS + token] == key and memo.ints[T_LENGTH + token] == length:
             same = True
-            at = memo.t_begin[token]
+            at = memo.ints[T_BEGIN + token]
             for k in range(length):
-                if memo.t_codes[at + k] != codes[begin + k]:
+                if memo.ints[T_CODES + at + k] != codes[begin + k]:
                     same = False
                     break
             if same:
@@ -199,39 +209,45 @@ def intern(codes: Any, begin: int, length: int, kind: int, memo: Any, tables: An
     at = memo.counts[1]
     memo.counts[1] = at + length
     for k in range(length):
-        memo.t_codes[at + k] = codes[begin + k]
-    memo.t_keys[token] = key
-    memo.t_begin[token] = at
-    memo.t_length[token] = length
+        memo.ints[T_CODES + at + k] = codes[begin + k]
+    memo.keys[T_KEYS + token] = key
+    memo.ints[T_BEGIN + token] = at
+    memo.ints[T_LENGTH + token] = length
     info = kind | length << LENGTH_SHIFT
     first = codes[begin]
     if kind == 0 and length == 1 and 97 <= first <= 122:
         info |= SINGLE
     if kind == 0 and first >= 128:
         info |= OTHER_SCRIPT
-    if kind >= KIND_QUESTION and kind <= KIND_QUOTE and tables.options[kind - KIND_QUESTION + 1]:
+    if KIND_QUESTION <= kind <= KIND_QUOTE and tables.lexicon[O_SILENT] >> (kind - KIND_QUESTION) & 1:
         info |= SILENT
     shown = key
-    back = key if kind != 0 and kind != KIND_EMOJI else _GENERIC
+    back = _GENERIC
+    if KIND_QUESTION <= kind <= KIND_QUOTE or (kind and kind != KIND_EMOJI and not tables.lexicon[O_CHAIN]):
+        back = key
     group = group_of(key, tables)
     if group >= 0:
-        mode = tables.group_modes[group]
-        if mode == 0 and tables.options[0]:
-            shown = tables.group_hashes[group]
+        mode = tables.lexicon[GROUPS + 4 * group]
+        group_key = tables.keys[tables.lexicon[O_SLOTS] + group]
+        back = key if mode == MODE_KEEP else group_key
+        if mode == MODE_MASK and tables.lexicon[O_MASK]:
+            shown = group_key
             info |= MASKED
-        back = key if mode == 2 else tables.group_hashes[group]
-        if group == tables.options[4]:
+        if group == tables.lexicon[O_NEGATORS]:
             info |= NEGATOR
-    memo.t_info[token] = info
-    memo.t_hash[token] = shown
-    memo.t_back[token] = back
+        info |= (group + 1) << GROUP_SHIFT
+    memo.info[token] = info
+    memo.keys[T_HASH + token] = shown
+    memo.keys[T_BACK + token] = back
     return token
 
 
 @jit
 def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
-    """UTF-8 bytes to a stream in ``memo.codes``, ``kinds``, ``marks``; an invalid byte becomes U+FFFD, a sign."""
-    codes, kinds, marks = memo.codes, memo.kinds, memo.marks
+    """UTF-8 bytes to a stream in ``memo.stream``; an invalid byte becomes U+FFFD, a sign."""
+    codes, kinds, marks = memo.stream[CODES], memo.stream[KINDS], memo.stream[MARKS]
+    chars = tables.chars
+    expansions = tables.lexicon[O_EXPANSIONS]
     n = 0
     pos = lo
     hidden = 0
@@ -261,7 +277,7 @@ def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
                 code = value
                 width = need + 1
         pos += width
-        entry = np.int64(tables.entries[np.int64(tables.index[code >> 8]) * 256 + (code & 255)])
+        entry = np.int64(chars[ENTRIES + np.int64(chars[code >> 8]) * 256 + (code & 255)])
         if entry & 16:
             if entry & 32:
                 hidden = rules.AFTER_HIDDEN
@@ -269,11 +285,11 @@ def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
         mark = hidden | (rules.STYLED if entry & 32 else 0) | (rules.UPPER if 65 <= code <= 90 else 0)
         hidden = 0
         if entry & 8:
-            at = entry >> 8
-            for k in range(np.int64(tables.expansions[at])):
-                part = np.int64(tables.expansions[at + 1 + k])
+            at = expansions + (entry >> 8)
+            for k in range(np.int64(chars[at])):
+                part = np.int64(chars[at + 1 + k])
                 codes[n] = part
-                kinds[n] = tables.entries[np.int64(tables.index[part >> 8]) * 256 + (part & 255)] & 7
+                kinds[n] = chars[ENTRIES + np.int64(chars[part >> 8]) * 256 + (part & 255)] & 7
                 marks[n] = mark
                 n += 1
         else:
@@ -285,47 +301,46 @@ def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
             n += 1
     if ampersand:
         # Places are of no use here; the output buffer takes them.
-        n = _undo_entities(codes, kinds, marks, memo.out, n)
+        n = _undo_entities(codes, kinds, marks, memo.stream[OUT], n)
     return n
 
 
 @jit
 def token_of_row(row: int, memo: Any, tables: Any) -> int:
     """Intern one lexed token."""
-    begin = memo.rows[row, 0]
-    length = memo.rows[row, 1]
-    kind = memo.rows[row, 4]
+    out = memo.stream[OUT]
+    begin = memo.rows[6 * row]
+    length = memo.rows[6 * row + 1]
+    kind = memo.rows[6 * row + 4]
     if kind == rules.WORD:
-        if memo.rows[row, 5] & rules.POSSESSIVE and length > 1 and group_of(hash_codes(memo.out, begin, length), tables) < 0:
-            group = group_of(hash_codes(memo.out, begin, length - 1), tables)
-            if group >= 0 and tables.group_modes[group] == 0:
+        if memo.rows[6 * row + 5] & rules.POSSESSIVE and length > 1 and group_of(hash_codes(out, begin, length), tables) < 0:
+            group = group_of(hash_codes(out, begin, length - 1), tables)
+            if group >= 0 and tables.lexicon[GROUPS + 4 * group] == MODE_MASK:
                 length -= 1
-        return intern(memo.out, begin, length, 0, memo, tables)
+        return intern(out, begin, length, 0, memo, tables)
     if kind == rules.SYMBOL:
-        code = memo.out[begin]
+        code = out[begin]
         symbol = KIND_QUESTION if code == 63 else KIND_EXCLAMATION if code == 33 else KIND_QUOTE
-        return intern(memo.out, begin, 1, symbol if code < 128 else KIND_EMOJI, memo, tables)
-    if kind == rules.NUMBER and length > 0 and group_of(hash_codes(memo.out, begin, length), tables) >= 0:
-        return intern(memo.out, begin, length, 0, memo, tables)
-    if kind == rules.EMAIL:
-        return intern(_NAMED_EMAIL, 0, 7, kind, memo, tables)
-    return intern(_NAMED[kind - 1], 0, _NAMED_LENGTHS[kind - 1], kind, memo, tables)
-
-
-_NAMED_EMAIL = np.array([60, 101, 109, 97, 105, 108, 62], dtype=np.int64)
+        return intern(out, begin, 1, symbol if code < 128 else KIND_EMOJI, memo, tables)
+    if kind == rules.NUMBER and length > 0 and group_of(hash_codes(out, begin, length), tables) >= 0:
+        return intern(out, begin, length, 0, memo, tables)
+    word = memo.stream[WORD]
+    for k in range(8):
+        word[k] = _NAMED[8 * (kind - 1) + k]
+    return intern(word, 0, _NAMED_LENGTHS[kind - 1], kind, memo, tables)
 
 
 @jit
 def find_stretch(data: Any, lo: int, hi: int, key: Any, memo: Any) -> int:
     """Slot of the stretch with these bytes, or of the free place for it; compared in full."""
     slot = np.int64(key & np.uint64(_SLOTS - 1))
-    while memo.s_slots[slot] > 0:
-        known = memo.s_slots[slot] - 1
-        if memo.s_keys[known] == key and memo.s_length[known] == hi - lo:
+    while memo.ints[S_SLOTS + slot] > 0:
+        known = memo.ints[S_SLOTS + slot] - 1
+        if memo.keys[S_KEYS + known] == key and memo.ints[S_LENGTH + known] == hi - lo:
             same = True
-            at = memo.s_begin[known]
+            at = memo.ints[S_BEGIN + known]
             for k in range(hi - lo):
-                if memo.s_bytes[at + k] != data[lo + k]:
+                if memo.stretches[at + k] != data[lo + k]:
                     same = False
                     break
             if same:
@@ -337,24 +352,26 @@ def find_stretch(data: Any, lo: int, hi: int, key: Any, memo: Any) -> int:
 @jit
 def join_singles(n: int, memo: Any, tables: Any) -> int:
     """Join runs of three or more single letters, each one sign apart (``k.i.l.l``); returns the new count."""
-    seq, flags, word = memo.seq, memo.seq_flags, memo.word
+    ints, word = memo.ints, memo.stream[WORD]
+    seq = ints[SEQ:SEQ_FLAGS]
+    flags = ints[SEQ_FLAGS:]
     write = 0
     i = 0
     while i < n:
         j = i
-        if memo.t_info[seq[i]] & SINGLE:
+        if memo.info[seq[i]] & SINGLE:
             j = i + 1
             while (
                 j < n
                 and j - i < rules.MAX_WORD
-                and memo.t_info[seq[j]] & SINGLE
+                and memo.info[seq[j]] & SINGLE
                 and flags[j] & (rules.GAP_ONE | rules.GAP_WIDE) == rules.GAP_ONE
             ):
                 j += 1
         if j - i >= 3:
             capitals = rules.CAPS
             for k in range(i, j):
-                word[k - i] = memo.t_codes[memo.t_begin[seq[k]]]
+                word[k - i] = memo.ints[T_CODES + memo.ints[T_BEGIN + seq[k]]]
                 capitals &= flags[k]
             length = _squeeze(word, j - i)
             joined = (flags[i] & ~(rules.CAPS | rules.STRETCHED)) | capitals | (0 if capitals else rules.DISGUISED)
@@ -371,13 +388,15 @@ def join_singles(n: int, memo: Any, tables: Any) -> int:
 
 @jit
 def scan_post(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
-    """Tokens of one post into ``memo.seq`` and ``memo.seq_flags``; returns their number."""
+    """Tokens of one post into the segments SEQ and SEQ_FLAGS; returns their number."""
     counts = memo.counts
     if counts[0] > _N_TOKENS - 2 * MAX_TOKENS or counts[1] > _N_CODES - 52_000 * rules.MAX_WORD:
         reset(memo)
     elif counts[2] > _N_STRETCHES * 7 // 8 or counts[3] > _N_BYTES * 7 // 8 or counts[4] > _N_REFS * 7 // 8:
         reset(memo)
-    seq, seq_flags = memo.seq, memo.seq_flags
+    ints, stream = memo.ints, memo.stream
+    seq = ints[SEQ:SEQ_FLAGS]
+    seq_flags = ints[SEQ_FLAGS:]
     n = 0
     gap = 0
     starts = rules.STARTS
@@ -409,13 +428,12 @@ def scan_post(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
         known = -1
         if short:
             slot = find_stretch(data, pos, end, key, memo)
-            known = memo.s_slots[slot] - 1
+            known = memo.ints[S_SLOTS + slot] - 1
         if known < 0:
             length = decode(data, pos, end, memo, tables)
             count = _lex(
-                memo.codes, memo.kinds, memo.marks, length, memo.word, memo.out, memo.rows,
-                tables.twin_codes, tables.twin_letters,
-            )  # fmt: skip
+                stream[CODES], stream[KINDS], stream[MARKS], length, stream[WORD], stream[OUT], memo.rows, tables.twins
+            )
             stored = short and (
                 counts[2] < _N_STRETCHES and counts[3] + end - pos < _N_BYTES and counts[4] + count < _N_REFS
             )
@@ -423,21 +441,21 @@ def scan_post(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
             for row in range(count):
                 token = token_of_row(row, memo, tables)
                 if stored:
-                    memo.refs[at + row] = token
-                    memo.ref_flags[at + row] = memo.rows[row, 5]
+                    memo.ints[REFS + at + row] = token
+                    memo.ints[REF_FLAGS + at + row] = memo.rows[6 * row + 5]
                 if row == 0:
-                    lead = memo.rows[0, 5]
+                    lead = memo.rows[5]
                     gap += 1 if lead & rules.GAP_ONE else 2 if lead & rules.GAP_WIDE else 0
                 if n < MAX_TOKENS:
                     seq[n] = token
-                    seq_flags[n] = memo.rows[row, 5]
+                    seq_flags[n] = memo.rows[6 * row + 5]
                     if row == 0:
                         seq_flags[n] = (
-                            (memo.rows[0, 5] & ~(rules.GAP_ONE | rules.GAP_WIDE))
+                            (memo.rows[5] & ~(rules.GAP_ONE | rules.GAP_WIDE))
                             | starts
                             | (rules.GAP_ONE if gap == 1 else rules.GAP_WIDE if gap > 1 else 0)
                         )
-                    if memo.t_info[token] & SINGLE:
+                    if memo.info[token] & SINGLE:
                         near = seq_flags[n] & (rules.GAP_ONE | rules.GAP_WIDE) == rules.GAP_ONE
                         run = run + 1 if near else 1
                         has_run = has_run or run >= 3
@@ -446,32 +464,32 @@ def scan_post(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
                     n += 1
             if stored:
                 known = counts[2]
-                memo.s_slots[slot] = known + 1
-                memo.s_keys[known] = key
-                memo.s_begin[known] = counts[3]
-                memo.s_length[known] = end - pos
-                memo.s_ref[known] = at
-                memo.s_count[known] = count
-                memo.s_gap[known] = memo.rows[count, 2]
-                memo.s_flags[known] = memo.rows[count, 5]
+                memo.ints[S_SLOTS + slot] = known + 1
+                memo.keys[S_KEYS + known] = key
+                memo.ints[S_BEGIN + known] = counts[3]
+                memo.ints[S_LENGTH + known] = end - pos
+                memo.ints[S_REF + known] = at
+                memo.ints[S_COUNT + known] = count
+                memo.ints[S_GAP + known] = memo.rows[6 * count + 2]
+                memo.ints[S_FLAGS + known] = memo.rows[6 * count + 5]
                 for k in range(end - pos):
-                    memo.s_bytes[counts[3] + k] = data[pos + k]
+                    memo.stretches[counts[3] + k] = data[pos + k]
                 counts[2] += 1
                 counts[3] += end - pos
                 counts[4] += count
             if count:
                 gap = 0
                 starts = 0
-            gap += memo.rows[count, 2]
-            starts |= memo.rows[count, 5]
+            gap += memo.rows[6 * count + 2]
+            starts |= memo.rows[6 * count + 5]
         else:
-            at = memo.s_ref[known]
-            count = memo.s_count[known]
+            at = memo.ints[S_REF + known]
+            count = memo.ints[S_COUNT + known]
             for k in range(count):
                 if n >= MAX_TOKENS:
                     break
-                token = memo.refs[at + k]
-                flag = memo.ref_flags[at + k]
+                token = memo.ints[REFS + at + k]
+                flag = memo.ints[REF_FLAGS + at + k]
                 if k == 0:
                     gap += 1 if flag & rules.GAP_ONE else 2 if flag & rules.GAP_WIDE else 0
                     flag = (
@@ -481,7 +499,7 @@ def scan_post(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
                     )
                 seq[n] = token
                 seq_flags[n] = flag
-                if memo.t_info[token] & SINGLE:
+                if memo.info[token] & SINGLE:
                     near = flag & (rules.GAP_ONE | rules.GAP_WIDE) == rules.GAP_ONE
                     run = run + 1 if near else 1
                     has_run = has_run or run >= 3
@@ -491,8 +509,8 @@ def scan_post(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
             if count:
                 gap = 0
                 starts = 0
-            gap += memo.s_gap[known]
-            starts |= memo.s_flags[known]
+            gap += memo.ints[S_GAP + known]
+            starts |= memo.ints[S_FLAGS + known]
         pos = end
     if has_run:
         n = join_singles(n, memo, tables)

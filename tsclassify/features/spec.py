@@ -45,13 +45,21 @@ class FeatureSpec:
     bits
         log2 of the number of buckets, 10 to 24.
     word_max
-        Longest phrase of adjacent tokens, 0 to 4.
+        Longest phrase of adjacent tokens, 0 to 4; a masked token has no feature of its own, only in phrases.
     skips
         Distances of skip pairs (2 is "one token between"), each 2 to 8.
     char_min, char_max
         Lengths of pieces within a word, boundary blanks included; ``char_max`` 0 for none, at most 6.
     back_min, back_max
-        Lengths of backed-off phrases; ``back_max`` 0 for none, at most 5. All-generic phrases are left out.
+        Lengths of backed-off phrases; ``back_max`` 0 for none, at most 5; for each token its group, or the token itself when
+        its group has mode ``keep``. Phrases without any group are left out.
+    back_chain
+        Whether backed-off phrases skip all words without a group instead of putting a generic mark in their place.
+    back_shared
+        Whether backed-off phrases count and scale as part of the word family.
+    ends
+        Whether phrases of two words and more, skip pairs and chains see a mark before the first and after the last
+        token.
     negation_window
         Tokens after a negator that get a second, negated feature; 0 for none.
     negators
@@ -85,6 +93,9 @@ class FeatureSpec:
     char_max: int = 5
     back_min: int = 2
     back_max: int = 0
+    back_chain: bool = True
+    back_shared: bool = True
+    ends: bool = True
     negation_window: int = 0
     negators: str = "negator"
     first: int = 0

@@ -8,12 +8,34 @@ from typing import Any, Final, Self
 
 from tsclassify.errors import BundleError, InputError
 
-__all__ = ["MODES", "Lexicon"]
+__all__ = ["MODES", "Fold", "Lexicon"]
 
-MODES: Final = ("mask", "back", "keep")
+MODES: Final = ("mask", "back", "keep", "fold")
 """``mask``: the word is replaced by its group in every feature, so that no name can move a score.
 ``back``: the group stands for the word in backed-off phrases only. ``keep``: a function word, which stands for
-itself in backed-off phrases."""
+itself in backed-off phrases. ``fold``: after a masked word of certain groups the word goes (a name's ``supporters``),
+elsewhere it is as with ``back``."""
+
+MAX_GROUPS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What a group of mode ``fold`` does.
+
+    Attributes
+    ----------
+    after
+        Masked groups after which its words are dropped.
+    into
+        Masked group that the word before then becomes, or empty to stay.
+    back
+        Group that stands for its words elsewhere, or empty for its own.
+    """
+
+    after: tuple[str, ...]
+    into: str = ""
+    back: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +49,19 @@ class Lexicon:
         ``?``, ``!``, ``"`` and single emoji may be listed too. Digits listed here stay a word.
     modes
         Group name to one of ``MODES``.
+    folds
+        Group of mode ``fold`` to what it does. Apart from these, a masked word right after one of its own group is
+        dropped (first and last name).
 
     Raises
     ------
     InputError
-        When a mode is unknown or a word's group has none.
+        When a mode is unknown, a group has none, or a fold names a group that is not masked.
     """
 
     words: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, str] = field(default_factory=dict)
+    folds: Mapping[str, Fold] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for group, mode in self.modes.items():
@@ -44,6 +70,14 @@ class Lexicon:
         for group in sorted(set(self.words.values())):
             if group not in self.modes:
                 raise InputError(f"lexicon: group {group!r} must have a mode, got none")
+        if len(self.modes) > MAX_GROUPS:
+            raise InputError(f"lexicon: groups must be at most {MAX_GROUPS}, got {len(self.modes)}")
+        if set(self.folds) != {group for group, mode in self.modes.items() if mode == "fold"}:
+            raise InputError("lexicon: every group of mode 'fold', and no other, must have a fold")
+        for group, fold in self.folds.items():
+            for target in (*fold.after, *([fold.into] if fold.into else [])):
+                if self.modes.get(target) != "mask":
+                    raise InputError(f"lexicon: fold {group!r} must name masked groups, got {target!r}")
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -55,7 +89,13 @@ class Lexicon:
         members: dict[str, list[str]] = {group: [] for group in self.groups}
         for word in sorted(self.words):
             members[self.words[word]].append(word)
-        return {group: {"mode": self.modes[group], "words": members[group]} for group in self.groups}
+        data: dict[str, Any] = {}
+        for group in self.groups:
+            data[group] = {"mode": self.modes[group], "words": members[group]}
+            if group in self.folds:
+                fold = self.folds[group]
+                data[group]["fold"] = {"after": list(fold.after), "into": fold.into, "back": fold.back}
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -68,13 +108,17 @@ class Lexicon:
         """
         words: dict[str, str] = {}
         modes: dict[str, str] = {}
+        folds: dict[str, Fold] = {}
         try:
             for group, entry in data.items():
                 modes[group] = str(entry["mode"])
+                if "fold" in entry:
+                    fold = entry["fold"]
+                    folds[group] = Fold(tuple(map(str, fold["after"])), str(fold["into"]), str(fold["back"]))
                 for word in entry["words"]:
                     if word in words:
                         raise BundleError(f"lexicon: word must stand in one group, got {group!r} and {words[word]!r}")
                     words[str(word)] = group
-            return cls(words=words, modes=modes)
+            return cls(words=words, modes=modes, folds=folds)
         except (KeyError, TypeError, AttributeError, InputError) as error:
             raise BundleError(f"lexicon: must map a group to mode and words, got {type(error).__name__}") from error

@@ -81,21 +81,20 @@ class NormalizedText:
 
 
 @functools.cache
-def _lists() -> tuple[list[int], list[int], list[int], list[int], list[int]]:
+def _lists() -> tuple[list[int], list[int], list[int], list[int]]:
     table = char_table()
     return (
         table.index.tolist(),
         table.entries.tolist(),
         table.expansions.tolist(),
-        table.twin_codes.tolist(),
-        table.twin_letters.tolist(),
+        table.twin_codes.tolist() + table.twin_letters.tolist(),
     )
 
 
 @functools.lru_cache(maxsize=8192)
 def _entry(char: str) -> tuple[tuple[tuple[int, int], ...], int, bool]:
     """What one character becomes: ((code, kind), ...), its marks, and whether it is a hidden character."""
-    index, entries, expansions, _, _ = _lists()
+    index, entries, expansions, _ = _lists()
     code = ord(char)
     if 0xD800 <= code < 0xE000:
         code = 0xFFFD
@@ -154,16 +153,17 @@ def _lex_stretch(text: str, start: int, end: int) -> tuple[list[Token], int, int
         stops = [*firsts[1:n], len(places)]
         ends = [places[stop - 1] + 1 for stop in stops]
         places = [places[first] for first in firsts[:n]]
-    twins = _lists()[3:]
+    twins = _lists()[3]
     word = [0] * (rules.MAX_WORD + 8)
     out = [0] * (n + 1)
-    rows = [[0] * 6 for _ in range(n + 1)]
-    count = rules.lex(codes, kinds, marks, n, word, out, rows, *twins)
+    rows = [0] * (6 * (n + 1))
+    count = rules.lex(codes, kinds, marks, n, word, out, rows, twins)
     tokens = []
-    for begin, length, first, stop, kind, flags in rows[:count]:
+    for at in range(0, 6 * count, 6):
+        begin, length, first, stop, kind, flags = rows[at : at + 6]
         written = "".join(map(chr, out[begin : begin + length]))
         tokens.append(Token(written, places[first], ends[stop - 1], kind, flags))
-    return tokens, rows[count][2], rows[count][5]
+    return tokens, rows[6 * count + 2], rows[6 * count + 5]
 
 
 def _settle(token: Token, flags: int, lexicon: Lexicon | None) -> Token:

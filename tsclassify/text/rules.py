@@ -44,29 +44,36 @@ GAP_WIDE: Final = 32
 HASHTAG: Final = 64
 POSSESSIVE: Final = 128
 
-_HTTP: Final = (104, 116, 116, 112)
-_SCHEME: Final = (58, 47, 47)
-_WWW: Final = (119, 119, 119, 46)
-_DOMAINS: Final = ((99, 111, 109), (111, 114, 103), (110, 101, 116), (103, 111, 118), (101, 100, 117))
-_NAME_URL: Final = (60, 117, 114, 108, 62)
-_NAME_USER: Final = (60, 117, 115, 101, 114, 62)
-_NAME_NUM: Final = (60, 110, 117, 109, 62)
+_HTTP: Final = (104, 116, 116, 112, 0, 0, 0, 0)
+_SCHEME: Final = (58, 47, 47, 0, 0, 0, 0, 0)
+_WWW: Final = (119, 119, 119, 46, 0, 0, 0, 0)
+# Eight places each, ended by 0, so that one compiled function reads them all.
+_DOMAINS: Final = (
+    (99, 111, 109, 0, 0, 0, 0, 0),
+    (111, 114, 103, 0, 0, 0, 0, 0),
+    (110, 101, 116, 0, 0, 0, 0, 0),
+    (103, 111, 118, 0, 0, 0, 0, 0),
+    (101, 100, 117, 0, 0, 0, 0, 0),
+)
+_NAME_URL: Final = (60, 117, 114, 108, 62, 0, 0, 0)
+_NAME_USER: Final = (60, 117, 115, 101, 114, 62, 0, 0)
+_NAME_NUM: Final = (60, 110, 117, 109, 62, 0, 0, 0)
 _NAME_NUMBER: Final = (60, 110, 117, 109, 98, 101, 114, 62)
-_NAME_EMAIL: Final = (60, 101, 109, 97, 105, 108, 62)
-_AMP: Final = (38, 97, 109, 112, 59)
-_LT: Final = (38, 108, 116, 59)
-_GT: Final = (38, 103, 116, 59)
-_QUOT: Final = (38, 113, 117, 111, 116, 59)
-_APOS: Final = (38, 35, 51, 57, 59)
-_NBSP: Final = (38, 110, 98, 115, 112, 59)
+_NAME_EMAIL: Final = (60, 101, 109, 97, 105, 108, 62, 0)
+_AMP: Final = (38, 97, 109, 112, 59, 0, 0, 0)
+_LT: Final = (38, 108, 116, 59, 0, 0, 0, 0)
+_GT: Final = (38, 103, 116, 59, 0, 0, 0, 0)
+_QUOT: Final = (38, 113, 117, 111, 116, 59, 0, 0)
+_APOS: Final = (38, 35, 51, 57, 59, 0, 0, 0)
+_NBSP: Final = (38, 110, 98, 115, 112, 59, 0, 0)
 
 
 def matches(codes: Any, n: int, at: int, word: Any) -> bool:
-    """Whether the stream reads `word` at `at`."""
-    if at + len(word) > n:
-        return False
-    for k in range(len(word)):  # noqa: SIM110 (numba compiles the loop, not the generator)
-        if codes[at + k] != word[k]:
+    """Whether the stream reads `word` (ended by 0) at `at`."""
+    for k in range(8):
+        if word[k] == 0:
+            return True
+        if at + k >= n or codes[at + k] != word[k]:
             return False
     return True
 
@@ -252,7 +259,7 @@ def squeeze(word: Any, n: int) -> int:
     return write
 
 
-def untwin(word: Any, n: int, twin_codes: Any, twin_letters: Any) -> bool:
+def untwin(word: Any, n: int, twins: Any) -> bool:
     """Fold letters of other scripts that look Latin, in place, when the token also holds a Latin letter."""
     latin = False
     for k in range(n):
@@ -261,19 +268,20 @@ def untwin(word: Any, n: int, twin_codes: Any, twin_letters: Any) -> bool:
     if not latin:
         return False
     changed = False
+    half = len(twins) // 2
     for k in range(n):
         if word[k] < 128:
             continue
         low = 0
-        high = len(twin_codes)
+        high = half
         while low < high:
             middle = (low + high) // 2
-            if twin_codes[middle] < word[k]:
+            if twins[middle] < word[k]:
                 low = middle + 1
             else:
                 high = middle
-        if low < len(twin_codes) and twin_codes[low] == word[k]:
-            word[k] = twin_letters[low]
+        if low < half and twins[low] == word[k]:
+            word[k] = twins[half + low]
             changed = True
     return changed
 
@@ -309,7 +317,7 @@ def accepts(codes: Any, kinds: Any, n: int, first: int, j: int, word: Any, m: in
 
 
 def read_word(
-    codes: Any, kinds: Any, marks: Any, n: int, first: int, word: Any, camel: bool, twin_codes: Any, twin_letters: Any
+    codes: Any, kinds: Any, marks: Any, n: int, first: int, word: Any, camel: bool, twins: Any
 ) -> tuple[int, int, int, int]:
     """Read one word or address at `first`: (end, length in `word`, type, flags)."""
     m = 0
@@ -359,7 +367,7 @@ def read_word(
         m -= 1
     if upper == letters and letters > 0:
         flags |= CAPS
-    if foreign and untwin(word, m, twin_codes, twin_letters):
+    if foreign and untwin(word, m, twins):
         flags |= DISGUISED
     if digits and unleet(word, m):
         flags |= DISGUISED
@@ -402,13 +410,13 @@ def named_token(codes: Any, n: int, at: int) -> tuple[int, int]:
 
 
 def lex(
-    codes: Any, kinds: Any, marks: Any, n: int, word: Any, out: Any, rows: Any, twin_codes: Any, twin_letters: Any
+    codes: Any, kinds: Any, marks: Any, n: int, word: Any, out: Any, rows: Any, twins: Any
 ) -> int:
     """Cut one stream into tokens.
 
-    ``out`` receives the code points of all tokens, one after the other; ``rows[t]`` is (begin in out, length,
-    first, end, type, flags) of token t. Row ``count`` holds what follows the last token: (0, 0, signs, 0, 0, flags).
-    Returns the count. ``out`` must hold n, ``rows`` n + 1.
+    ``out`` receives the code points of all tokens, one after the other; ``rows[6 * t:]`` is (begin in out,
+    length, first, end, type, flags) of token t. Row ``count`` holds what follows the last token: (_, _, signs, _, _,
+    flags). Returns the count. ``out`` must hold n, ``rows`` 6 * (n + 1).
     """
     i = 0
     write = 0
@@ -423,7 +431,10 @@ def lex(
         length = 0
         token = -1
         flags = 0
-        if kind == LETTER or kind == DIGIT or (code == 36 and i + 1 < n and kinds[i + 1] == LETTER):
+        if kind == LETTER or kind == DIGIT or (
+            # ``$hit``, but not a stock's ``$ABC``.
+            code == 36 and i + 1 < n and kinds[i + 1] == LETTER and not marks[i + 1] & UPPER
+        ):
             number, plain = number_end(codes, kinds, n, i) if kind == DIGIT else (i, False)
             fresh = i == 0 or (kinds[i - 1] != LETTER and kinds[i - 1] != DIGIT)
             if fresh and is_url(codes, n, i):
@@ -440,7 +451,7 @@ def lex(
                 i = number
             else:
                 i, length, token, flags = read_word(
-                    codes, kinds, marks, n, i, word, camel, twin_codes, twin_letters
+                    codes, kinds, marks, n, i, word, camel, twins
                 )
                 for k in range(length):
                     out[write + k] = word[k]
@@ -469,18 +480,20 @@ def lex(
         if token != WORD:
             camel = False
         flags |= starts | (GAP_ONE if gap == 1 else GAP_WIDE if gap > 1 else 0)
-        rows[count][0] = write
-        rows[count][1] = length
-        rows[count][2] = begin
-        rows[count][3] = i
-        rows[count][4] = token
-        rows[count][5] = flags
+        at = 6 * count
+        rows[at] = write
+        rows[at + 1] = length
+        rows[at + 2] = begin
+        rows[at + 3] = i
+        rows[at + 4] = token
+        rows[at + 5] = flags
         write += length
         count += 1
         gap = 0
         starts = STARTS if code == 33 or code == 63 else 0
-    rows[count][2] = gap
-    rows[count][5] = starts
+    at = 6 * count
+    rows[at + 2] = gap
+    rows[at + 5] = starts
     return count
 
 
