@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 import pytest
+from tsclassify.cli import main
 from tsclassify.data import corpus, registry
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
@@ -71,7 +73,7 @@ def test_python_of_the_page_runs(path: Path, tmp_path: Path, monkeypatch: pytest
 def test_every_block_names_its_language(path: Path) -> None:
     known = {"python", "console", "text", "yaml", "json", "sql", "toml"}
     assert {block.language for block in _blocks(path)} <= known
-    assert {block.mark for block in _blocks(path)} <= {"", "no-run"}
+    assert {block.mark for block in _blocks(path)} <= {"", "no-run", "run"}
 
 
 # --- commands
@@ -126,9 +128,33 @@ def test_every_command_is_documented_as_its_help_says() -> None:
     assert page == fresh, "run `python docs/commands.py`"
 
 
-def test_every_command_has_an_example_in_its_help() -> None:
-    missing = [name for name, context in _commands_module().commands() if "Example" not in (context.command.help or "")]
-    assert not missing
+def test_every_command_has_an_example_in_its_help_and_in_the_page() -> None:
+    contexts = dict(_commands_module().commands())
+    top = {name: context for name, context in contexts.items() if name.count(" ") == 1}
+    assert [name for name, context in top.items() if "Example:" not in (context.command.help or "")] == []
+    typed = _typed_commands(ROOT / "docs" / "cli.md")
+    leaves = [name for name in contexts if not any(other.startswith(f"{name} ") for other in contexts)]
+    assert [name for name in leaves if not any(command.startswith(name) for command in typed)] == []
+
+
+def _blocks_to_run() -> list[tuple[str, str]]:
+    return [
+        (f"{path.name}:{block.line}", block.code)
+        for path in PAGES
+        for block in _blocks(path)
+        if block.language == "console" and block.mark == "run"
+    ]
+
+
+@pytest.mark.parametrize(("place", "code"), _blocks_to_run(), ids=[place for place, _ in _blocks_to_run()])
+def test_commands_of_the_block_run_one_after_another(
+    place: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(shipped("seeds", "posts.jsonl"), tmp_path / "posts.jsonl")
+    for line in code.splitlines():
+        status = main(shlex.split(line.removeprefix("$ tsclassify ")))
+        assert status == 0, f"{place}: {line}: {capsys.readouterr().err}"
 
 
 # --- links and words
