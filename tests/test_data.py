@@ -379,6 +379,19 @@ def test_registered_files_are_here_as_registered(public_data: Path) -> None:
     assert n_good == len(registry.registered_files())
 
 
+def test_registered_addresses_lead_to_the_registered_files(
+    public_data: Path, tmp_path: Path, server: tuple[str, Path]
+) -> None:
+    address, served = server
+    chosen = files.files_of(["hatexplain", "hatemoji_build", "jigsaw", "xstest"])
+    for file in chosen:
+        target = served / file.repository / file.commit / file.path_there
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(public_data / file.path_here)
+    files.fetch(chosen, root=tmp_path / "here", base_url=address)
+    assert files.verify(["hatexplain", "hatemoji_build", "jigsaw", "xstest"], root=tmp_path / "here") == (16, [])
+
+
 @pytest.mark.parametrize("source", sorted(_N_TEXTS))
 def test_source_yields_the_counted_texts_once_each(source: str, public_data: Path) -> None:
     rows = list(raw.raw_rows(source, root=public_data))
