@@ -103,8 +103,8 @@ def _data(model: TrainedModel) -> str:
     n = model.figures["n_rows"]
     text = (
         f"\n{n['labelled']} rows were labelled for this taxonomy by language-model annotators, one reading each "
-        f"(agreement with a second reading: docs/taxonomy.md); {n['soft']} further texts of the same sources carry soft "
-        "labels of a small transformer fine-tuned on the labelled rows. Only sources whose licence allows a "
+        f"(agreement with a second reading: docs/taxonomy.md); {n['soft']} further texts of the same sources carry "
+        "soft labels of a small transformer fine-tuned on the labelled rows. Only sources whose licence allows a "
         "trained model to be passed on were used; test sets and dev rows were left out.\n"
     )
     return "\n".join(rows) + "\n" + text

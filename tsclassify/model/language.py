@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["LanguageHead", "fit_language"]
 
 _N_ENGLISH: Final = 6000
-_C: Final = 10.0
+_C: Final = 4.0
+_EPOCHS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,9 +86,9 @@ def fit_language(
     logits = np.zeros((len(texts), 1))
     for k in range(4):
         some = np.flatnonzero(fold != k)
-        heads = fit_heads(scaled[some], targets[some], weights[some], c=_C, max_iterations=60)
+        heads = fit_heads(scaled[some], targets[some], weights[some], c=_C, epochs=_EPOCHS, seed=config["seed"])
         logits[fold == k] = scaled[fold == k] @ heads.weights + heads.bias
-    heads = fit_heads(scaled, targets, weights, c=_C, max_iterations=60)
+    heads = fit_heads(scaled, targets, weights, c=_C, epochs=_EPOCHS, seed=config["seed"])
     table, scales = quantize(heads.weights * scaling[:, None], 1)
     calibration = fit_calibration(logits[:, 0], gold.astype(np.float64), weights[:, 0])
     settings = config["language"]

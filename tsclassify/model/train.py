@@ -230,12 +230,13 @@ def _fit(
     weights: NDArray[np.float32],
     pairs: RankedPairs | None,
     c: float,
-    max_iterations: int,
+    epochs: int,
+    seed: int,
     key: tuple[Any, ...],
 ) -> LinearHeads:
     """One fit; ``key`` stands for the features in the cache."""
     del key
-    return fit_heads(scaled[chosen], targets, weights, c=c, max_iterations=max_iterations, pairs=pairs)
+    return fit_heads(scaled[chosen], targets, weights, c=c, epochs=epochs, seed=seed, pairs=pairs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -272,7 +273,7 @@ class _CrossFit:
             oof[held] = _quantized(heads, self.scaling, lanes).logits(self.features[held])
             self.say(f"{kind}: fold {fold + 1} of {int(self.fold_of.max()) + 1}")
         heads = self._one(kind, np.arange(len(self.rows.texts)), targets, weights)
-        self.say(f"{kind}: all rows, {heads.n_iterations} iterations")
+        self.say(f"{kind}: all rows, last change {heads.last_change:.5f}")
         return _CrossFitted(oof, _quantized(heads, self.scaling, lanes))
 
     def _one(
@@ -287,7 +288,8 @@ class _CrossFit:
             weights[chosen],
             pairs,
             settings["c"],
-            settings["max_iterations"],
+            settings["epochs"],
+            self.config["seed"],
             (*self.key, kind),
         )
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tsclassify.errors import BundleError
+from tsclassify.errors import BundleError, InputError
 from tsclassify.resources import shipped
-from tsclassify.text.lexicon import Lexicon
+from tsclassify.text.lexicon import Fold, Lexicon
 
 __all__ = ["lexicon_from_mapping", "lexicon_to_mapping", "shipped_lexicon"]
 
 _MASKED: Final = ("name", "side", "group")
-_KEPT: Final = ("function",)
+_FOLDS: Final = {
+    # "Muslim people" reads as "Muslims", "Smith supporters" as a side; elsewhere they are people
+    "fold_group": Fold(after=("group",), into="", back="person"),
+    "fold_side": Fold(after=("name", "side"), into="side", back="person"),
+}
 _SIGNS: Final = {"?": "question", "!": "exclaim", '"': "quote"}
 
 
@@ -22,19 +26,27 @@ def shipped_lexicon() -> Lexicon:
     modes: dict[str, str] = {}
     for file in sorted(shipped("seeds", "lexicon").glob("*.txt")):
         group = file.stem
-        modes[group] = "mask" if group in _MASKED else "keep" if group in _KEPT else "back"
+        modes[group] = "mask" if group in _MASKED else "fold" if group in _FOLDS else "back"
         for line in file.read_text(encoding="utf-8").splitlines():
             if line and not line.startswith("#"):
                 words[line] = group
     for sign, group in _SIGNS.items():
         words[sign] = group
         modes[group] = "back"
-    return Lexicon(words=words, modes=modes)
+    return Lexicon(words=words, modes=modes, folds=_FOLDS)
 
 
 def lexicon_to_mapping(lexicon: Lexicon) -> dict[str, str]:
-    """Word to ``mode/group``, as a bundle keeps it."""
-    return {word: f"{lexicon.modes[group]}/{group}" for word, group in sorted(lexicon.words.items())}
+    """Word to ``mode/group``, as a bundle keeps it; a fold reads ``fold:after+after>into|back/group``."""
+    return {word: f"{_mode(lexicon, group)}/{group}" for word, group in sorted(lexicon.words.items())}
+
+
+def _mode(lexicon: Lexicon, group: str) -> str:
+    mode = lexicon.modes[group]
+    if mode != "fold":
+        return mode
+    fold = lexicon.folds[group]
+    return f"fold:{'+'.join(fold.after)}>{fold.into}|{fold.back}"
 
 
 def lexicon_from_mapping(words: Mapping[str, str]) -> Lexicon:
@@ -52,4 +64,14 @@ def lexicon_from_mapping(words: Mapping[str, str]) -> Lexicon:
         if not sign or modes.setdefault(group, mode) != mode:
             raise BundleError("lexicon: entry must be mode/group with one mode a group, got another")
         groups[word] = group
-    return Lexicon(words=groups, modes=modes)
+    folds = {}
+    for group, mode in modes.items():
+        if mode.startswith("fold:"):
+            after, _, rest = mode.removeprefix("fold:").partition(">")
+            into, _, back = rest.partition("|")
+            folds[group] = Fold(after=tuple(after.split("+")), into=into, back=back)
+            modes[group] = "fold"
+    try:
+        return Lexicon(words=groups, modes=modes, folds=folds)
+    except InputError as error:
+        raise BundleError(f"lexicon: must be valid, got {error.message}") from error
