@@ -188,7 +188,7 @@ class _Checker:
         if len(given) != 1:
             self.say(path, f"operating point must ask precision or recall, got {' and '.join(given) or 'neither'}")
         if level == "review" and asked.get("else") == "review_only":
-            hint = "else: best, or else: a number"
+            hint = "write best or a number"
             self.say((*path, "else"), "fallback of review must be a threshold, got 'review_only'", hint)
 
     def check_tiers(self) -> None:

@@ -65,7 +65,7 @@ def _lookup(asked: OperatingPointAsked, table: tuple[OperatingPoint, ...], place
     if asked.fallback is None:
         raise PolicyError(
             f"{place}: {name} must be one that the bundle reaches, got {wanted:g} with {reach}",
-            hint="ask for less, or say what to do then: else: review_only, else: best, or else: a number",
+            hint="ask for less, or add `else` with review_only, best or a number",
         )
     if asked.fallback == "review_only":
         return None, f"asked {name} {wanted:g}, {reach}: a person decides"

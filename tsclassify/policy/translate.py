@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -21,6 +22,8 @@ _PATTERNS: Final = {
     "^STATEMENT": "must be a STATEMENT_CATEGORY_ value of the DSA Transparency Database",
     "^KEYWORD": "must be a KEYWORD_ value of the DSA Transparency Database",
 }
+_FLOAT: Final = re.compile(r"[0-9.]+")
+_TAG: Final = re.compile(r"<[a-z_]+>")
 _KINDS: Final = {
     "string_type": "must be a string",
     "bool_type": "must be true or false",
@@ -48,7 +51,7 @@ def mark_of(tree: Tree, path: Path, *, on_key: bool = False) -> Mark:
 def _path(loc: tuple[str | int, ...]) -> tuple[Path, bool]:
     """The path inside the file, and whether the error is about a key: tags of unions are left out."""
     on_key = bool(loc) and loc[-1] == "[key]"
-    parts = [part for part in loc if not (isinstance(part, str) and part[:1] in "<[")]
+    parts = [part for part in loc if not (isinstance(part, str) and (part == "[key]" or _TAG.fullmatch(part)))]
     return tuple(parts), on_key
 
 
@@ -118,6 +121,10 @@ def _sentence(error: Any) -> tuple[str, str]:
     got = shown(value)
     if kind in _KINDS:
         hint = "put it in quotes" if kind == "string_type" and isinstance(value, (int, float, bool)) else ""
+        if error["loc"] == ("version",):
+            hint = "write three numbers with dots, such as 2024.1.0"
+        elif kind in ("int_type", "float_type", "bool_type") and isinstance(value, str):
+            hint = "leave out the quotes" if _FLOAT.fullmatch(value) else ""
         return f"{_KINDS[kind]}, got {got}", hint
     if kind == "literal_error":
         expected = context["expected"].replace(" or ", ", ").replace("'", "").replace("False", "false")

@@ -1,0 +1,139 @@
+"""What holds for every policy and every item, over random policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tsclassify.errors import InputError
+from tsclassify.policy import ItemColumns, Policy
+from tsclassify.records import Truth
+from tsclassify.taxonomy import CATEGORIES
+
+from policy_fakes import INFO, POOL, columns, completions, items, policies
+
+
+def decided(policy: Policy, row: dict[str, Any]) -> tuple[int, bool]:
+    """Severity code (smaller is more severe) and review of one item."""
+    result = policy.decide_columns(columns([row]), INFO)
+    return int(result.tier[0]), bool(result.review[0])
+
+
+@settings(derandomize=True, max_examples=150)
+@given(policies(), items(), st.sampled_from(POOL), st.sampled_from([0.4, 0.6, 0.8, 0.9, 1.0]))
+def test_raising_a_score_never_softens_a_decision(policy: Policy, row: dict[str, Any], name: str, to: float) -> None:
+    raised = {**row, "scores": {**row["scores"], name: max(to, row["scores"][name])}}
+    assert decided(policy, raised)[0] <= decided(policy, row)[0]
+
+
+@settings(derandomize=True, max_examples=150)
+@given(policies(), items())
+def test_an_unknown_never_excuses(policy: Policy, row: dict[str, Any]) -> None:
+    """The outcome is never milder than every outcome that the facts could turn out to give; and when they could give
+    a harsher one, a person looks."""
+    code, review = decided(policy, row)
+    codes = [decided(policy, other)[0] for other in completions(policy, row)]
+    assert code <= max(codes)
+    if min(codes) < code:
+        assert review
+
+
+@settings(derandomize=True, max_examples=150)
+@given(policies(), items())
+def test_an_unknown_exception_never_lowers(policy: Policy, row: dict[str, Any]) -> None:
+    result = policy.decide_columns(columns([row]), INFO)
+    kept = tuple(c for c in policy.contexts if result.contexts[c.id][0] == Truth.TRUE)
+    without = policy.replaced(policy.document.model_copy(update={"contexts": kept}))
+    assert decided(policy, row)[0] <= decided(without, row)[0]
+
+
+@settings(derandomize=True, max_examples=80)
+@given(policies(), items())
+def test_an_exception_that_could_lower_sends_to_a_person(policy: Policy, row: dict[str, Any]) -> None:
+    code, review = decided(policy, row)
+    milder = [decided(policy, other)[0] for other in completions(policy, row)]
+    if milder and max(milder) > code and code < len(policy.tier_names) - 2:
+        assert review
+
+
+@settings(derandomize=True, max_examples=80)
+@given(policies(), items())
+def test_an_untested_language_is_never_called_clean(policy: Policy, row: dict[str, Any]) -> None:
+    row = {**row, "language": Truth.FALSE, "surface": "wall"}
+    if policy.languages.otherwise == "review" and not policy.contexts:
+        assert decided(policy, row)[1]
+
+
+@settings(derandomize=True, max_examples=80)
+@given(policies(), st.lists(items(), min_size=2, max_size=8), st.randoms(use_true_random=False))
+def test_columns_decide_as_one_by_one_in_any_order(policy: Policy, rows: list[dict[str, Any]], random: Any) -> None:
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    together = policy.decide_columns(columns(rows), INFO)
+    shuffled = policy.decide_columns(columns([rows[i] for i in order]), INFO)
+    for place, i in enumerate(order):
+        alone = decided(policy, rows[i])
+        assert alone == (int(together.tier[i]), bool(together.review[i]))
+        assert alone == (int(shuffled.tier[place]), bool(shuffled.review[place]))
+
+
+@settings(derandomize=True, max_examples=80)
+@given(policies(), items())
+def test_order_of_rules_does_not_matter(policy: Policy, row: dict[str, Any]) -> None:
+    document = policy.document
+    turned = document.model_copy(
+        update={
+            "contexts": document.contexts[::-1],
+            "categories": dict(reversed(document.categories.items())),
+            "tiers": tuple(
+                tier.model_copy(
+                    update={"when": tier.when.model_copy(update={"conditions": tier.when.conditions[::-1]})}
+                )
+                if tier.when.operator in ("all", "any")
+                else tier
+                for tier in document.tiers
+            ),
+        }
+    )
+    assert decided(policy, row) == decided(policy.replaced(turned), row)
+
+
+@settings(derandomize=True, max_examples=60)
+@given(policies(), st.lists(items(), min_size=1, max_size=4))
+def test_records_and_traces_agree_with_the_columns(policy: Policy, rows: list[dict[str, Any]]) -> None:
+    cols = columns(rows)
+    result = policy.decide_columns(cols, INFO)
+    for i in range(len(rows)):
+        record = policy.decision(result, cols, i, INFO, pieces=lambda row, category: ())
+        assert (record.tier, record.review) == (result.name(i), bool(result.review[i]))
+        true_tiers = [node.label.removeprefix("tier: ") for node in record.trace if node.state is Truth.TRUE]
+        if record.tier not in ("review", "none") and not any(note.effect == "lowered" for note in record.contexts):
+            assert true_tiers[0] == record.tier
+        assert record.why()
+        assert type(record).from_dict(record.to_dict()) == record
+
+
+@pytest.mark.parametrize("value", [float("nan"), -0.01, 1.01, float("inf")])
+def test_scores_outside_their_range_are_refused(value: float) -> None:
+    scores = np.zeros((3, len(CATEGORIES)), dtype=np.float32)
+    scores[1, 2] = value
+    with pytest.raises(InputError, match="must lie in"):
+        ItemColumns(CATEGORIES, scores, {}, np.full(3, 2, dtype=np.int8))
+
+
+def test_columns_of_the_wrong_shape_or_type_are_refused() -> None:
+    scores = np.zeros((2, len(CATEGORIES)), dtype=np.float32)
+    language = np.full(2, 2, dtype=np.int8)
+    with pytest.raises(InputError, match="float32"):
+        ItemColumns(CATEGORIES, scores.astype(np.float64), {}, language)
+    with pytest.raises(InputError, match="shape"):
+        ItemColumns(CATEGORIES, scores[:, :3], {}, language)
+    with pytest.raises(InputError, match="reported must be int8"):
+        ItemColumns(CATEGORIES, scores, {"reported": np.array([True, False])}, language)
+    with pytest.raises(InputError, match="truth values"):
+        ItemColumns(CATEGORIES, scores, {"reported": np.array([0, 3], dtype=np.int8)}, language)
+    with pytest.raises(InputError, match="must have 2 values"):
+        ItemColumns(CATEGORIES, scores, {}, language, {"surface": np.array([None], dtype=object)})
