@@ -242,6 +242,12 @@ def test_stored_coverage_lies_between_93_and_97_percent() -> None:
     assert all(0.93 <= share <= 0.97 for share in coverage.values())
 
 
+def test_documented_coverage_is_the_stored_one() -> None:
+    shares = json.loads(_FIGURE.read_text(encoding="utf-8")).values()
+    text = (Path(__file__).resolve().parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert f"{min(shares):.1%} to\n{max(shares):.1%}".replace("%", " %") in text
+
+
 def _coverage(*, n_simulations: int, n_rows: int, n_boot: int) -> dict[str, float]:
     rng = np.random.default_rng(20260)
     big_gold, big_scores = _binormal(rng, 4_000_000)

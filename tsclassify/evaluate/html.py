@@ -158,8 +158,8 @@ def render_report(report: Report) -> str:
                     "many": wanted.endswith("/"),
                     "plots": [
                         # our own drawing: matplotlib escapes the labels in it, and the alt text is escaped in svg()
-                        {"title": plots[key].title, "svg": Markup(plots[key].svg())}  # noqa: S704
-                        for key in mine
+                        {"title": plot.title, "svg": Markup(plot.svg())}  # noqa: S704
+                        for plot in (plots[key] for key in mine)
                     ],
                 }
             )

@@ -43,7 +43,7 @@ def limits(scorer: Scorer, policy: Any) -> tuple[list[float], list[float]]:
 
 def _bare_info(scorer: Scorer) -> ModelInfo:
     """A model that states nothing can still be held to a policy whose thresholds are plain numbers."""
-    return ModelInfo(scorer.name, "", scorer.categories, (), dict(scorer.priors), {}, {})
+    return ModelInfo(scorer.name, f"bare {scorer.name}", scorer.categories, (), dict(scorer.priors), {}, {})
 
 
 def points(scorer: Scorer, policy: Any, categories: Sequence[str]) -> list[list[Point]]:

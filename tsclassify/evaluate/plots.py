@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+
+from tsclassify.errors import InputError
 
 if TYPE_CHECKING:
     from tsclassify.evaluate.report import Report
@@ -79,19 +82,49 @@ def _attribute(text: str) -> str:
     return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
+class _Plots(Mapping[str, Plot]):
+    """Plots by name; each is drawn when it is asked for."""
+
+    def __init__(self, draw: dict[str, Callable[[], Plot]]) -> None:
+        self._draw = draw
+
+    def __getitem__(self, name: str) -> Plot:
+        if name not in self._draw:
+            raise InputError(f"report: plot must be one of {', '.join(self._draw)}, got {name!r}")
+        return self._draw[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._draw)
+
+    def __len__(self) -> int:
+        return len(self._draw)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._draw
+
+
 def report_plots(report: Report) -> Mapping[str, Plot]:
     """All plots that the report's tables allow, by name."""
-    plots: dict[str, Plot] = {}
-    for name, draw in (("ranking", _ranking), ("swaps", _swaps), ("disguises", _disguises), ("suites", _suites)):
-        if name in report.tables and (plot := draw(report)) is not None:
-            plots[name] = plot
+    draw: dict[str, Callable[[], Plot]] = {}
+    for name, whole in (("ranking", _ranking), ("swaps", _swaps), ("disguises", _disguises), ("suites", _suites)):
+        if name in report.tables and _has_rows(report, name):
+            draw[name] = partial(whole, report)
     for category, curve in report.curves.items():
         for name, panel in (("precision_recall", _precision_recall), ("reliability", _reliability)):
-            plots[f"{name}/{category}"] = panel(report, category, curve)
+            draw[f"{name}/{category}"] = partial(panel, report, category, curve)
     if report.curves:
-        plots["precision_recall"] = _grid(report, "precision_recall", _precision_recall_axes)
-        plots["reliability"] = _grid(report, "reliability", _reliability_axes)
-    return plots
+        draw["precision_recall"] = partial(_grid, report, "precision_recall", _precision_recall_axes)
+        draw["reliability"] = partial(_grid, report, "reliability", _reliability_axes)
+    return _Plots(draw)
+
+
+def _has_rows(report: Report, name: str) -> bool:
+    table = report[name]
+    if name == "ranking":
+        return any(row["ap"] is not None and row["ap"] == row["ap"] for row in table)
+    if name == "suites":
+        return any(row["functionality"] != "all" for row in table)
+    return bool(table.where(category="decision" if name == "swaps" else "macro"))
 
 
 def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
@@ -122,10 +155,8 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _ranking(report: Report) -> Plot | None:
+def _ranking(report: Report) -> Plot:
     rows = [row for row in report["ranking"] if row["ap"] is not None and row["ap"] == row["ap"]]
-    if not rows:
-        return None
     figure, axes = _figure(6.0, 0.9 + 0.34 * len(rows))
     axis = axes[0, 0]
     for place, row in enumerate(rows):
@@ -220,10 +251,8 @@ def _grid(report: Report, name: str, draw: Callable[[Any, Any, str, Mapping[str,
     return Plot(name, title, f"{title} of {', '.join(map(_words, report.curves))}", figure)
 
 
-def _swaps(report: Report) -> Plot | None:
+def _swaps(report: Report) -> Plot:
     rows = report["swaps"].where(category="decision")
-    if not rows:
-        return None
     figure, axes = _figure(6.0, 1.0 + 0.36 * len(rows))
     axis = axes[0, 0]
     for place, row in enumerate(rows):
@@ -243,10 +272,8 @@ def _swaps(report: Report) -> Plot | None:
     return Plot("swaps", "Score gaps between counterfactual twins", alt, figure)
 
 
-def _disguises(report: Report) -> Plot | None:
+def _disguises(report: Report) -> Plot:
     rows = report["disguises"].where(category="macro")
-    if not rows:
-        return None
     kinds = list(dict.fromkeys(row["disguise"] for row in rows))
     figure, axes = _figure(6.0, 1.0 + 0.36 * len(kinds))
     axis = axes[0, 0]
@@ -268,10 +295,8 @@ def _disguises(report: Report) -> Plot | None:
     return Plot("disguises", "Average precision kept when posts are disguised", alt, figure)
 
 
-def _suites(report: Report) -> Plot | None:
+def _suites(report: Report) -> Plot:
     rows = [row for row in report["suites"] if row["functionality"] != "all"]
-    if not rows:
-        return None
     rows.sort(key=lambda row: (row["gold"] != "innocent", row["auc"] if row["auc"] == row["auc"] else 0.0))
     figure, axes = _figure(6.4, 1.0 + 0.24 * len(rows))
     axis = axes[0, 0]
