@@ -159,6 +159,15 @@ def test_no_dsa_keyword_of_violence_fits_a_threat_to_one_person() -> None:
     assert not [row for row in rows if row.theirs.startswith("VIOLENCE/") and row.relation != "none"]
 
 
+def test_dsa_crosswalk_names_categories_and_keywords_that_the_database_accepts() -> None:
+    from tsclassify.enforcement.dsa_fields import KEYWORDS
+
+    for entry in load_crosswalk("eu-dsa").entries:
+        category, _, keyword = entry.theirs.partition("/")
+        allowed = KEYWORDS[f"STATEMENT_CATEGORY_{category}"]
+        assert not keyword or f"KEYWORD_{keyword}" in allowed, entry.theirs
+
+
 def test_faults_of_a_crosswalk_are_named_all_at_once() -> None:
     row = {"ours": "hate", "theirs": "x", "relation": "exact", "note": ""}
     table: dict[str, Any] = {
