@@ -139,17 +139,18 @@ def splice_block(scanned: ScannedBlock, decided: Decided, keep: NDArray[np.bool_
 
     layout = plan.layout
     out = np.empty(len(scanned.buf) + len(scanned) * layout.widest, dtype=np.uint8)
+    # One layout and dtype for every call: each other one would be compiled anew.
     size = splice_rows(
         scanned.buf,
-        scanned.lines,
-        scanned.spans[:, _RESULT],
-        decided.scores,
-        keep,
-        decided.language,
-        decided.tiers,
-        decided.reviews,
-        decided.levels,
-        decided.states,
+        np.ascontiguousarray(scanned.lines),
+        np.ascontiguousarray(scanned.spans[:, _RESULT]),
+        np.ascontiguousarray(decided.scores, dtype=np.float32),
+        np.ascontiguousarray(keep, dtype=np.bool_),
+        np.ascontiguousarray(decided.language, dtype=np.int8),
+        np.ascontiguousarray(decided.tiers, dtype=np.int16),
+        np.ascontiguousarray(decided.reviews, dtype=np.bool_),
+        np.ascontiguousarray(decided.levels, dtype=np.int8),
+        np.ascontiguousarray(decided.states, dtype=np.int8),
         layout.table,
         layout.starts,
         layout.n_tiers,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -77,6 +79,8 @@ def score_splits(splits: Sequence[Split], recipe: Recipe, session: Any = None) -
 
 
 def _spark_types() -> Any:
+    # Spark would start "python3" of the path, which may lack this package.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
         from pyspark.sql.pandas import types
     except ImportError:

@@ -158,8 +158,11 @@ def splice_rows(
     int
         Bytes written.
     """
-    at = 0
-    first_score = 8
+    # Piece numbers as int64, since numba compiles a function anew for every literal it is called with.
+    at = np.int64(0)
+    first_score = np.int64(8)
+    head, inner, calm, asked = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
+    close, findings, signals, tail = np.int64(4), np.int64(5), np.int64(6), np.int64(7)
     first_level = first_score + n_categories
     first_signal = first_level + 2 * n_categories
     first_language = first_signal + 3 * n_signals
@@ -173,13 +176,13 @@ def splice_rows(
             stop = replaced[row, 0]
             resume = replaced[row, 1]
             out[at : at + stop - start] = buf[start:stop]
-            at = _put(out, at + stop - start, table, starts, 1)
+            at = _put(out, at + stop - start, table, starts, inner)
         else:
             out[at : at + resume - start] = buf[start:resume]
-            at = _put(out, at + resume - start, table, starts, 0)
+            at = _put(out, at + resume - start, table, starts, head)
         if n_tiers:
             at = _put(out, at, table, starts, first_tier + tiers[row])
-            at = _put(out, at, table, starts, 3 if reviews[row] else 2)
+            at = _put(out, at, table, starts, asked if reviews[row] else calm)
         at = _put(out, at, table, starts, first_language + language[row])
         found = False
         for k in range(n_categories):
@@ -187,9 +190,9 @@ def splice_rows(
             at = _put_score(out, at, scores[row, k])
             if n_tiers and levels[row, k] > 0:
                 found = True
-        at = _put(out, at, table, starts, 4)
+        at = _put(out, at, table, starts, close)
         if found:
-            at = _put(out, at, table, starts, 5)
+            at = _put(out, at, table, starts, findings)
             comma = False
             for k in range(n_categories):
                 if levels[row, k] > 0:
@@ -198,15 +201,15 @@ def splice_rows(
                         at += 1
                     comma = True
                     at = _put(out, at, table, starts, first_level + 2 * k + levels[row, k] - 1)
-            at = _put(out, at, table, starts, 4)
-            at = _put(out, at, table, starts, 6)
+            at = _put(out, at, table, starts, close)
+            at = _put(out, at, table, starts, signals)
             for s in range(n_signals):
                 if s:
                     out[at] = 44
                     at += 1
                 at = _put(out, at, table, starts, first_signal + 3 * s + states[row, s])
-            at = _put(out, at, table, starts, 4)
-        at = _put(out, at, table, starts, 7)
+            at = _put(out, at, table, starts, close)
+        at = _put(out, at, table, starts, tail)
         end = lines[row, 2]
         out[at : at + end - resume] = buf[resume:end]
         at += end - resume
