@@ -211,7 +211,7 @@ def distinct(features: Any, lo: int, hi: int, scratch: Any) -> int:
 
 
 @jit
-def post_flags(n: int, memo: Any, negated: bool) -> int:
+def post_flags(n: int, memo: Any, negated: bool) -> int:  # noqa: C901 (a flat table of cases)
     """Flags and length bucket of a post as bits."""
     bits = 0
     capitals = 0
@@ -244,7 +244,7 @@ def post_flags(n: int, memo: Any, negated: bool) -> int:
                 bits |= 512
             if flag & rules.STRETCHED:
                 bits |= 1024
-            if flag & rules.CAPS and info >> LENGTH_SHIFT >= 2:
+            if flag & rules.CAPS and info >> LENGTH_SHIFT & 0xFFFF >= 2:
                 capitals += 1
             if info & OTHER_SCRIPT:
                 bits |= 4096
@@ -283,7 +283,7 @@ def settle(n: int, memo: Any, scratch: Any, tables: Any, config: Any) -> tuple[i
         info = memo.info[token]
         kind = info & 15
         starts = memo.ints[SEQ_FLAGS + k] & rules.STARTS != 0
-        if kind == KIND_QUESTION or kind == KIND_EXCLAMATION or starts:
+        if KIND_QUESTION <= kind <= KIND_EXCLAMATION or starts:
             left = 0
         begins = begins or starts
         if info & SILENT:
@@ -355,7 +355,9 @@ def write_back(size: int, write: int, scratch: Any, config: Any) -> int:
 
 
 @jit
-def build_features(n: int, memo: Any, scratch: Any, tables: Any, config: Any, bounds: Any) -> None:
+def build_features(  # noqa: C901 (one flat loop for each family)
+    n: int, memo: Any, scratch: Any, tables: Any, config: Any, bounds: Any
+) -> None:
     """Feature hashes of the scanned post.
 
     ``scratch.features`` receives the word, back and post families one after the other; ``bounds`` their ends, and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from types import FunctionType
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from tsclassify.features import hashing
 from tsclassify.text import rules
 
-__all__ = ["RULES", "bucket", "jit", "mix"]
+__all__ = ["RULES", "bucket", "fingerprint", "jit", "mix"]
 
 _MULTIPLIER = np.uint64(hashing.MULTIPLIER)
 _SPREAD = np.uint64(hashing.SPREAD)
@@ -66,3 +67,14 @@ def _compile_rules() -> dict[str, Any]:
 
 
 RULES = _compile_rules()
+
+
+def fingerprint() -> int:
+    """A number that changes when a source of the kernel changes; numba itself looks at the entry's file only."""
+    folder = os.path.dirname(__file__)
+    files = [os.path.join(folder, name + ".py") for name in ("accumulate", "build", "compiled", "extract", "scan")]
+    stamps = []
+    for name in (*files, rules.__file__, hashing.__file__):
+        state = os.stat(name)
+        stamps.append((state.st_mtime_ns, state.st_size))
+    return zlib.crc32(repr(stamps).encode())

@@ -30,7 +30,7 @@ _PIECES: int = 6 * (rules.MAX_WORD + 2)
 
 
 @jit
-def _extract(
+def _extract(  # noqa: C901 (one flat loop for each family)
     data: Any, offsets: Any, first: int, memo: Any, scratch: Any, tables: Any, config: Any, norms: Any,
     columns: Any, values: Any, ends: Any, pieces: Any,
 ) -> tuple[int, int]:  # fmt: skip
@@ -96,9 +96,7 @@ def _extract(
 def make_norms(spec: FeatureSpec) -> Any:
     """float64, shape (4, 3): scale, kind of norm (0 none, 1 sqrt, 2 mean) and offset of each family."""
     kind = ("none", "sqrt", "mean").index(spec.norm)
-    return np.array(
-        [[spec.scales[f], 0 if f == 3 else kind, spec.offsets[f]] for f in range(4)], dtype=np.float64
-    )
+    return np.array([[spec.scales[f], 0 if f == 3 else kind, spec.offsets[f]] for f in range(4)], dtype=np.float64)
 
 
 def extract(data: Any, offsets: Any, spec: FeatureSpec, lexicon: Lexicon) -> tuple[Any, Any, Any]:
@@ -131,9 +129,7 @@ def extract(data: Any, offsets: Any, spec: FeatureSpec, lexicon: Lexicon) -> tup
     row, total = 0, 0
     while row < len(offsets) - 1:
         begin = row
-        row, used = _extract(
-            data, offsets, begin, memo, scratch, tables, config, norms, columns, values, ends, pieces
-        )
+        row, used = _extract(data, offsets, begin, memo, scratch, tables, config, norms, columns, values, ends, pieces)
         ends[begin + 1 : row + 1] += total
         total += used
         parts_c.append(columns[:used].copy())

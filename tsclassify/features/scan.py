@@ -25,7 +25,7 @@ MAX_TOKENS: Final = 32768
 
 _MEMO_BYTES: Final = 64
 _STREAM: Final = MAX_STRETCH * 6 + 8
-_N_TOKENS: Final = 1 << 17
+N_TOKENS: Final = 1 << 17
 _N_CODES: Final = 1 << 22
 _N_STRETCHES: Final = 1 << 16
 _N_BYTES: Final = 1 << 20
@@ -60,8 +60,8 @@ ENTRIES: Final = 4352
 # Segments of ``Memo.ints``.
 T_SLOTS: Final = 0
 T_BEGIN: Final = T_SLOTS + _SLOTS
-T_LENGTH: Final = T_BEGIN + _N_TOKENS
-T_CODES: Final = T_LENGTH + _N_TOKENS
+T_LENGTH: Final = T_BEGIN + N_TOKENS
+T_CODES: Final = T_LENGTH + N_TOKENS
 S_SLOTS: Final = T_CODES + _N_CODES
 S_BEGIN: Final = S_SLOTS + _SLOTS
 S_LENGTH: Final = S_BEGIN + _N_STRETCHES
@@ -77,9 +77,9 @@ _INTS: Final = SEQ_FLAGS + MAX_TOKENS + 8
 
 # Segments of ``Memo.keys``.
 T_KEYS: Final = 0
-T_HASH: Final = T_KEYS + _N_TOKENS
-T_BACK: Final = T_HASH + _N_TOKENS
-S_KEYS: Final = T_BACK + _N_TOKENS
+T_HASH: Final = T_KEYS + N_TOKENS
+T_BACK: Final = T_HASH + N_TOKENS
+S_KEYS: Final = T_BACK + N_TOKENS
 _KEYS: Final = S_KEYS + _N_STRETCHES
 
 # Rows of ``Memo.stream``.
@@ -140,7 +140,7 @@ def make_memo() -> Memo:
         counts=np.zeros(8, dtype=np.int64),
         ints=np.zeros(_INTS, dtype=np.int32),
         keys=np.empty(_KEYS, dtype=np.uint64),
-        info=np.empty(_N_TOKENS, dtype=np.int64),
+        info=np.empty(N_TOKENS, dtype=np.int64),
         stretches=np.empty(_N_BYTES, dtype=np.uint8),
         stream=np.empty((5, _STREAM), dtype=np.int64),
         rows=np.empty(6 * (_STREAM + 1), dtype=np.int64),
@@ -157,14 +157,15 @@ _NAMED_LENGTHS = np.array([5, 6, 5, 7])
 
 @jit
 def reset(memo: Any) -> None:
-    """Forget everything."""
-    memo.counts[:] = 0
+    """Forget everything; ``counts[5]`` says how often, so that what rests on token numbers can tell."""
+    memo.counts[:5] = 0
+    memo.counts[5] += 1
     memo.ints[T_SLOTS : T_SLOTS + _SLOTS] = 0
     memo.ints[S_SLOTS : S_SLOTS + _SLOTS] = 0
 
 
 @jit
-def group_of(key: Any, tables: Any) -> int:
+def group_of(key: Any, tables: Any) -> Any:
     """Group number of a token hash, or -1."""
     size = tables.lexicon[O_SLOTS]
     members = tables.lexicon[O_MEMBERS]
@@ -186,7 +187,7 @@ def hash_codes(codes: Any, begin: int, length: int) -> Any:
 
 
 @jit
-def intern(codes: Any, begin: int, length: int, kind: int, memo: Any, tables: Any) -> int:
+def intern(codes: Any, begin: int, length: int, kind: int, memo: Any, tables: Any) -> Any:
     """Number of the token with these code points; compared in full."""
     key = hash_codes(codes, begin, length)
     slots = memo.ints
@@ -243,7 +244,7 @@ def intern(codes: Any, begin: int, length: int, kind: int, memo: Any, tables: An
 
 
 @jit
-def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
+def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> Any:
     """UTF-8 bytes to a stream in ``memo.stream``; an invalid byte becomes U+FFFD, a sign."""
     codes, kinds, marks = memo.stream[CODES], memo.stream[KINDS], memo.stream[MARKS]
     chars = tables.chars
@@ -255,7 +256,7 @@ def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
     while pos < hi:
         lead = np.int64(data[pos])
         width = 1
-        code = 0xFFFD
+        code: Any = 0xFFFD
         if lead < 0x80:
             code = lead
         elif 0xC2 <= lead <= 0xF4:
@@ -306,14 +307,18 @@ def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
 
 
 @jit
-def token_of_row(row: int, memo: Any, tables: Any) -> int:
+def token_of_row(row: int, memo: Any, tables: Any) -> Any:
     """Intern one lexed token."""
     out = memo.stream[OUT]
     begin = memo.rows[6 * row]
     length = memo.rows[6 * row + 1]
     kind = memo.rows[6 * row + 4]
     if kind == rules.WORD:
-        if memo.rows[6 * row + 5] & rules.POSSESSIVE and length > 1 and group_of(hash_codes(out, begin, length), tables) < 0:
+        if (
+            memo.rows[6 * row + 5] & rules.POSSESSIVE
+            and length > 1
+            and group_of(hash_codes(out, begin, length), tables) < 0
+        ):
             group = group_of(hash_codes(out, begin, length - 1), tables)
             if group >= 0 and tables.lexicon[GROUPS + 4 * group] == MODE_MASK:
                 length -= 1
@@ -331,7 +336,7 @@ def token_of_row(row: int, memo: Any, tables: Any) -> int:
 
 
 @jit
-def find_stretch(data: Any, lo: int, hi: int, key: Any, memo: Any) -> int:
+def find_stretch(data: Any, lo: int, hi: int, key: Any, memo: Any) -> Any:
     """Slot of the stretch with these bytes, or of the free place for it; compared in full."""
     slot = np.int64(key & np.uint64(_SLOTS - 1))
     while memo.ints[S_SLOTS + slot] > 0:
@@ -350,7 +355,7 @@ def find_stretch(data: Any, lo: int, hi: int, key: Any, memo: Any) -> int:
 
 
 @jit
-def join_singles(n: int, memo: Any, tables: Any) -> int:
+def join_singles(n: int, memo: Any, tables: Any) -> Any:
     """Join runs of three or more single letters, each one sign apart (``k.i.l.l``); returns the new count."""
     ints, word = memo.ints, memo.stream[WORD]
     seq = ints[SEQ:SEQ_FLAGS]
@@ -387,12 +392,15 @@ def join_singles(n: int, memo: Any, tables: Any) -> int:
 
 
 @jit
-def scan_post(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> int:
+def scan_post(  # noqa: C901 (the hot loop; calls with many arrays cost more than they tidy)
+    data: Any, lo: int, hi: int, memo: Any, tables: Any
+) -> Any:
     """Tokens of one post into the segments SEQ and SEQ_FLAGS; returns their number."""
     counts = memo.counts
-    if counts[0] > _N_TOKENS - 2 * MAX_TOKENS or counts[1] > _N_CODES - 52_000 * rules.MAX_WORD:
-        reset(memo)
-    elif counts[2] > _N_STRETCHES * 7 // 8 or counts[3] > _N_BYTES * 7 // 8 or counts[4] > _N_REFS * 7 // 8:
+    # A post interns at most 50,000 tokens: those read, one stretch too many, and the joined ones.
+    full = counts[0] > N_TOKENS - 2 * MAX_TOKENS or counts[1] > _N_CODES - 52_000 * rules.MAX_WORD
+    full = full or counts[2] > _N_STRETCHES * 7 // 8 or counts[3] > _N_BYTES * 7 // 8
+    if full or counts[4] > _N_REFS * 7 // 8:
         reset(memo)
     ints, stream = memo.ints, memo.stream
     seq = ints[SEQ:SEQ_FLAGS]

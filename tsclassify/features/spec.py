@@ -51,8 +51,8 @@ class FeatureSpec:
     char_min, char_max
         Lengths of pieces within a word, boundary blanks included; ``char_max`` 0 for none, at most 6.
     back_min, back_max
-        Lengths of backed-off phrases; ``back_max`` 0 for none, at most 5; for each token its group, or the token itself when
-        its group has mode ``keep``. Phrases without any group are left out.
+        Lengths of backed-off phrases; ``back_max`` 0 for none, at most 5; for each token its group, or the token
+        itself when its group has mode ``keep``. Phrases without any group are left out.
     back_chain
         Whether backed-off phrases skip all words without a group instead of putting a generic mark in their place.
     back_shared

@@ -127,15 +127,16 @@ def _cut(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _lex_stretch(text: str, start: int, end: int) -> tuple[list[Token], int, int]:
-    """Tokens of one stretch, signs after the last token, and flags for the next."""
+@functools.lru_cache(maxsize=16384)
+def _lex_stretch(text: str) -> tuple[tuple[Token, ...], int, int]:
+    """Tokens of one stretch with spans in it, signs after the last token, and flags for the next."""
     codes: list[int] = []
     kinds: list[int] = []
     marks: list[int] = []
     places: list[int] = []
     hidden = 0
-    for place in range(start, end):
-        parts, mark, is_hidden = _entry(text[place])
+    for place, char in enumerate(text):
+        parts, mark, is_hidden = _entry(char)
         if not parts:
             hidden = rules.AFTER_HIDDEN if is_hidden else hidden
             continue
@@ -163,11 +164,11 @@ def _lex_stretch(text: str, start: int, end: int) -> tuple[list[Token], int, int
         begin, length, first, stop, kind, flags = rows[at : at + 6]
         written = "".join(map(chr, out[begin : begin + length]))
         tokens.append(Token(written, places[first], ends[stop - 1], kind, flags))
-    return tokens, rows[6 * count + 2], rows[6 * count + 5]
+    return tuple(tokens), rows[6 * count + 2], rows[6 * count + 5]
 
 
-def _settle(token: Token, flags: int, lexicon: Lexicon | None) -> Token:
-    """Name the token: numbers and addresses by their sort; a masked word loses its possessive s."""
+def _settle(token: Token, start: int, flags: int, lexicon: Lexicon | None) -> Token:
+    """Place and name the token: numbers and addresses by their sort; a masked word loses its possessive s."""
     text = token.text
     kind = token.type
     words = lexicon.words if lexicon is not None else {}
@@ -179,7 +180,7 @@ def _settle(token: Token, flags: int, lexicon: Lexicon | None) -> Token:
         group = words.get(text[:-1])
         if group is not None and lexicon is not None and lexicon.modes[group] == "mask":
             text = text[:-1]
-    return Token(text, token.start, token.end, kind, flags)
+    return Token(text, start + token.start, start + token.end, kind, flags)
 
 
 def _join(tokens: list[Token]) -> list[Token]:
@@ -234,14 +235,14 @@ def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:
         if "\n" in between or "\r" in between:
             starts = rules.STARTS
         at = end
-        found, tail, tail_flags = _lex_stretch(text, start, end)
+        found, tail, tail_flags = _lex_stretch(text[start:end])
         for number, token in enumerate(found):
             flags = token.flags
             if number == 0:
                 gap += 1 if flags & rules.GAP_ONE else 2 if flags & rules.GAP_WIDE else 0
                 flags = flags & ~(rules.GAP_ONE | rules.GAP_WIDE) | starts
                 flags |= rules.GAP_ONE if gap == 1 else rules.GAP_WIDE if gap > 1 else 0
-            tokens.append(_settle(token, flags, lexicon))
+            tokens.append(_settle(token, start, flags, lexicon))
         if found:
             gap = 0
             starts = 0

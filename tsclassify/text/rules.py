@@ -234,9 +234,21 @@ def is_doubled(code: int, is_final: bool) -> bool:
         return code == 108 or code == 115 or code == 102
     if code == 111 or code == 101:
         return True
-    return code >= 98 and code <= 122 and not (
-        code == 105 or code == 117 or code == 121 or code == 104 or code == 106 or code == 107
-        or code == 113 or code == 118 or code == 119 or code == 120
+    return (
+        code >= 98
+        and code <= 122
+        and not (
+            code == 105
+            or code == 117
+            or code == 121
+            or code == 104
+            or code == 106
+            or code == 107
+            or code == 113
+            or code == 118
+            or code == 119
+            or code == 120
+        )
     )
 
 
@@ -316,7 +328,7 @@ def accepts(codes: Any, kinds: Any, n: int, first: int, j: int, word: Any, m: in
     return 101 if code == 0x20AC else 0
 
 
-def read_word(
+def read_word(  # noqa: C901 (one pass over the signs; parts of it would be compiled apart)
     codes: Any, kinds: Any, marks: Any, n: int, first: int, word: Any, camel: bool, twins: Any
 ) -> tuple[int, int, int, int]:
     """Read one word or address at `first`: (end, length in `word`, type, flags)."""
@@ -409,7 +421,7 @@ def named_token(codes: Any, n: int, at: int) -> tuple[int, int]:
     return -1, 0
 
 
-def lex(
+def lex(  # noqa: C901 (the one loop over a stream)
     codes: Any, kinds: Any, marks: Any, n: int, word: Any, out: Any, rows: Any, twins: Any
 ) -> int:
     """Cut one stream into tokens.
@@ -431,17 +443,23 @@ def lex(
         length = 0
         token = -1
         flags = 0
-        if kind == LETTER or kind == DIGIT or (
-            # ``$hit``, but not a stock's ``$ABC``.
-            code == 36 and i + 1 < n and kinds[i + 1] == LETTER and not marks[i + 1] & UPPER
+        if (
+            kind == LETTER
+            or kind == DIGIT
+            or (
+                # ``$hit``, but not a stock's ``$ABC``.
+                code == 36 and i + 1 < n and kinds[i + 1] == LETTER and not marks[i + 1] & UPPER
+            )
         ):
             number, plain = number_end(codes, kinds, n, i) if kind == DIGIT else (i, False)
             fresh = i == 0 or (kinds[i - 1] != LETTER and kinds[i - 1] != DIGIT)
             if fresh and is_url(codes, n, i):
                 token = URL
                 i = url_end(codes, kinds, n, i)
-            elif kind == DIGIT and (not plain or number >= n or kinds[number] != LETTER) and not (
-                plain and number < n and codes[number] == 64 and email_end(codes, kinds, n, number) > 0
+            elif (
+                kind == DIGIT
+                and (not plain or number >= n or kinds[number] != LETTER)
+                and not (plain and number < n and codes[number] == 64 and email_end(codes, kinds, n, number) > 0)
             ):
                 token = NUMBER
                 if plain:
@@ -450,9 +468,7 @@ def lex(
                         out[write + k] = codes[i + k]
                 i = number
             else:
-                i, length, token, flags = read_word(
-                    codes, kinds, marks, n, i, word, camel, twins
-                )
+                i, length, token, flags = read_word(codes, kinds, marks, n, i, word, camel, twins)
                 for k in range(length):
                     out[write + k] = word[k]
                 if camel:

@@ -1,0 +1,269 @@
+"""The scorer: packed int8 weights over the features of a post, by the compiled kernel or, for a few texts, without it.
+
+Both paths add the same integers and repeat the same float arithmetic, so their logits are equal bit for bit.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsclassify.errors import InputError
+from tsclassify.features.reference import sums_of
+from tsclassify.features.spec import FeatureSpec
+from tsclassify.text.lexicon import Lexicon
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["Scorer", "pack_rows"]
+
+_PLAIN_TEXTS: Final = 48
+"""Texts that a process scores without the kernel: loading it takes as long as a thousand of them (benchmarks)."""
+
+_PLAIN_BYTES: Final = 16_384
+_CHUNK: Final = 4096
+_LANES: Final = 8
+
+
+def pack_rows(weights: NDArray[np.int8]) -> NDArray[np.uint64]:
+    """Weights of shape (buckets, 8 * tables) as uint64 words of shape (tables * buckets,), each byte weight + 128."""
+    buckets, lanes = weights.shape
+    raised = (weights.astype(np.int16) + 128).astype(np.uint8)
+    tables = [raised[:, at : at + _LANES] for at in range(0, lanes, _LANES)]
+    words = [np.ascontiguousarray(table).view("<u8").reshape(buckets) for table in tables]
+    return np.concatenate(words).astype(np.uint64)
+
+
+class _Table:
+    """Weights with their final arithmetic, in both forms."""
+
+    def __init__(self, spec: FeatureSpec, weights: Any, scales: Any, bias: Any, place: str) -> None:
+        array = np.asarray(weights)
+        if array.dtype != np.int8 or array.ndim != 2 or array.shape[0] != spec.n_buckets:
+            raise InputError(
+                f"{place}: weights must be int8 of shape ({spec.n_buckets}, lanes), got {array.dtype} {array.shape}"
+            )
+        self.n_lanes = array.shape[1]
+        padded = -self.n_lanes % _LANES
+        self.weights = np.pad(array, ((0, 0), (0, padded))) if padded else np.ascontiguousarray(array)
+        self.lanes = np.zeros((2, self.n_lanes + padded), dtype=np.float64)
+        for number, values in enumerate((scales, bias)):
+            values = np.asarray(values, dtype=np.float64)
+            if values.shape != (self.n_lanes,) or not np.isfinite(values).all():
+                raise InputError(f"{place}: scales and bias must be {self.n_lanes} finite numbers, got {values.shape}")
+            self.lanes[number, : self.n_lanes] = values
+        self._packed: NDArray[np.uint64] | None = None
+
+    @property
+    def packed(self) -> NDArray[np.uint64]:
+        if self._packed is None:
+            self._packed = pack_rows(self.weights)
+        return self._packed
+
+
+class _State:
+    """One thread's memo, scratch and argument lists for each table."""
+
+    def __init__(self, owner: Scorer, kernel: ModuleType) -> None:
+        from tsclassify.features import build, scan
+
+        memo, scratch = scan.make_memo(), build.make_scratch()
+        shared = (*memo, *scratch, *owner.tables, owner.config)
+        self.tails = [
+            (
+                *shared,
+                table.packed,
+                owner.norms,
+                table.lanes,
+                np.zeros(5 * scan.N_TOKENS * (table.lanes.shape[1] // _LANES), dtype=np.uint64),
+                np.empty(512, dtype=np.uint64),
+                np.zeros(8, dtype=np.int64),
+                np.zeros(16, dtype=np.uint64),
+            )
+            for table in owner.parts
+        ]
+
+
+class Scorer:
+    """Logits of posts from packed int8 weights.
+
+    Parameters
+    ----------
+    spec, lexicon
+        What the features are.
+    weights
+        int8, shape (2**bits, lanes): one lane per category, and further heads; eight lanes cost as much as one.
+    scales, bias
+        float, shape (lanes,): ``logit = bias + scale * (sum of family norm * sum of int8 rows)``.
+    signal_weights, signal_scales, signal_bias
+        The same for the second table, read only for the rows asked for; or None.
+
+    Raises
+    ------
+    InputError
+        When shapes or types do not fit, or the spec has ``dedup="feature"``.
+    """
+
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        lexicon: Lexicon,
+        weights: Any,
+        scales: Any,
+        bias: Any,
+        signal_weights: Any = None,
+        signal_scales: Any = None,
+        signal_bias: Any = None,
+    ) -> None:
+        if spec.dedup == "feature":
+            raise InputError("scorer: dedup of the feature spec must be 'none' or 'word', got 'feature'")
+        self.spec = spec
+        self.lexicon = lexicon
+        self.parts = [_Table(spec, weights, scales, bias, "scorer")]
+        if signal_weights is not None:
+            self.parts.append(_Table(spec, signal_weights, signal_scales, signal_bias, "scorer signals"))
+        self._kernel: Any = None
+        self._states: list[_State] = []
+        self._lock = threading.Lock()
+        self._n_plain = 0
+
+    def logits(self, data: NDArray[np.uint8], offsets: NDArray[np.int64], *, threads: int = 1) -> NDArray[np.float32]:
+        """Logits of all posts.
+
+        Parameters
+        ----------
+        data
+            uint8: UTF-8 of all posts; invalid bytes read as an unknown sign.
+        offsets
+            int64, shape (n + 1,): post i is ``data[offsets[i]:offsets[i + 1]]``.
+        threads
+            How many threads share the work; the result does not depend on it.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape (n, lanes).
+        """
+        return self._run(0, data, offsets, None, threads)
+
+    def signal_logits(
+        self, data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64], *, threads: int = 1
+    ) -> NDArray[np.float32]:
+        """Logits of the second table for the posts numbered in `rows` only: float32, shape (len(rows), lanes)."""
+        if len(self.parts) < 2:
+            raise InputError("scorer: signals must have weights, got none")
+        return self._run(1, data, offsets, np.ascontiguousarray(rows, dtype=np.int64), threads)
+
+    def logits_one(self, text: bytes) -> NDArray[np.float32]:
+        """Logits of one post in UTF-8: float32, shape (lanes,)."""
+        if self._kernel is None:
+            return self.logits(np.frombuffer(text, dtype=np.uint8), np.array([0, len(text)], dtype=np.int64))[0]
+        state = self._take()
+        try:
+            part = self.parts[0]
+            out = np.empty((1, part.lanes.shape[1]), dtype=np.float32)
+            data = np.frombuffer(text, dtype=np.uint8)
+            self._kernel(data, np.array([0, len(text)], dtype=np.int64), _FIRST, out, *state.tails[0])
+        finally:
+            self._states.append(state)
+        result: NDArray[np.float32] = out[0, : part.n_lanes]
+        return result
+
+    def warm_up(self) -> None:
+        """Load the kernel now, compiling it when it is not in the cache."""
+        if self._kernel is not None:
+            return
+        with self._lock:
+            if self._kernel is None:
+                self._kernel = self._load()
+
+    def _load(self) -> Any:
+        from tsclassify.features import accumulate, build, extract
+
+        self.tables = build.make_tables(self.spec, self.lexicon)
+        self.config = build.make_config(self.spec)
+        self.norms = extract.make_norms(self.spec)
+        kernel = accumulate.make_entry()
+        folder = Path(kernel.stats.cache_path)
+        if not any(folder.glob("accumulate.make_entry*.nbc")):
+            sys.stderr.write("tsclassify: compiling the scoring kernel, once\n")
+            sys.stderr.flush()
+        return kernel
+
+    def _take(self) -> _State:
+        try:
+            return self._states.pop()
+        except IndexError:
+            return _State(self, self._kernel)
+
+    def _run(self, part: int, data: Any, offsets: Any, rows: Any, threads: int) -> NDArray[np.float32]:
+        data, offsets = _checked(data, offsets)
+        if rows is None:
+            rows = np.arange(len(offsets) - 1, dtype=np.int64)
+        elif len(rows) and not (rows.min() >= 0 and rows.max() < len(offsets) - 1):
+            raise InputError(f"scorer: rows must lie in 0 to {len(offsets) - 2}, got {rows.min()} to {rows.max()}")
+        table = self.parts[part]
+        out = np.empty((len(rows), table.lanes.shape[1]), dtype=np.float32)
+        if self._kernel is None:
+            size = int((offsets[rows + 1] - offsets[rows]).sum()) if len(rows) else 0
+            if size <= _PLAIN_BYTES and self._n_plain + len(rows) <= _PLAIN_TEXTS:
+                self._n_plain += len(rows)
+                return self._plain(table, data, offsets, rows)
+            self.warm_up()
+        if threads <= 1 or len(rows) <= _CHUNK:
+            self._chunk(part, data, offsets, rows, out)
+        else:
+            spans = range(0, len(rows), _CHUNK)
+            with ThreadPoolExecutor(threads) as pool:
+                list(
+                    pool.map(
+                        lambda at: self._chunk(part, data, offsets, rows[at : at + _CHUNK], out[at : at + _CHUNK]),
+                        spans,
+                    )
+                )
+        return out[:, : table.n_lanes]
+
+    def _chunk(self, part: int, data: Any, offsets: Any, rows: Any, out: Any) -> None:
+        state = self._take()
+        try:
+            self._kernel(data, offsets, rows, out, *state.tails[part])
+        finally:
+            self._states.append(state)
+
+    def _plain(self, table: _Table, data: Any, offsets: Any, rows: Any) -> NDArray[np.float32]:
+        """The same sums and the same float steps as the kernel, post by post."""
+        out = np.empty((len(rows), table.n_lanes), dtype=np.float32)
+        scales, bias = table.lanes.tolist()
+        for number, row in enumerate(rows.tolist()):
+            text = data[offsets[row] : offsets[row + 1]].tobytes().decode("utf-8", "replace")
+            sums, norms = sums_of(text, self.spec, self.lexicon, table.weights)
+            totals = sums.tolist()
+            for lane in range(table.n_lanes):
+                value = 0.0
+                for family in range(4):
+                    value += norms[family] * totals[family][lane]
+                out[number, lane] = bias[lane] + scales[lane] * value
+        return out
+
+
+_FIRST = np.zeros(1, dtype=np.int64)
+
+
+def _checked(data: Any, offsets: Any) -> tuple[Any, Any]:
+    """Refuse offsets that would read outside the buffer: the kernel trusts them."""
+    data = np.ascontiguousarray(data)
+    offsets = np.ascontiguousarray(offsets, dtype=np.int64)
+    if data.dtype != np.uint8 or data.ndim != 1:
+        raise InputError(f"scorer: data must be uint8 of one dimension, got {data.dtype} {data.shape}")
+    if offsets.ndim != 1 or len(offsets) < 1:
+        raise InputError(f"scorer: offsets must be of one dimension with n + 1 numbers, got shape {offsets.shape}")
+    if offsets[0] < 0 or offsets[-1] > len(data) or (len(offsets) > 1 and bool((np.diff(offsets) < 0).any())):
+        raise InputError("scorer: offsets must rise and stay inside data, got some that do not")
+    return data, offsets
