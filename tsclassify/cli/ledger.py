@@ -107,6 +107,24 @@ def void(ledger: str, item: str, reason: str, at: str, by: str) -> None:
     click.echo(f"{done.n_recorded} voided")
 
 
+@command.command(name="replay")
+@click.argument("ledger", type=click.Path(dir_okay=False))
+@click.argument("case")
+@click.option("--policy", "policy_name", required=True, help="A shipped pack or a path.")
+@click.option("--as-of", help="Take the policy version in force on this date; the newest if left out.")
+def replay(ledger: str, case: str, policy_name: str, as_of: str | None) -> None:
+    """Record a CASE, such as january-2021, in LEDGER as the policy would have decided it."""
+    from tsclassify.enforcement import Ledger
+    from tsclassify.enforcement.case import load_case
+    from tsclassify.policy import Policy
+
+    found = load_case(case)
+    policy = Policy.load(policy_name, as_of=as_of)
+    with Ledger.open(ledger) as book:
+        n_events = found.record(book, policy)
+    click.echo(f"{n_events} events of {found.tenant} recorded under {policy.name} {policy.version}")
+
+
 @command.command(name="standing")
 @click.argument("ledger", type=click.Path(dir_okay=False))
 @click.argument("subject")

@@ -160,11 +160,11 @@ class Attestation(_Common):
     ----------
     control
         A control that the policy names (``terms``, ``filter``, ``report``, ``block``, ``contact``, ...), or
-        ``open_reports`` for the length of the queue.
+        ``open_reports`` and ``closed_reports`` (a day) for a queue.
     holds
         True when the control is in place; None for a count.
     value
-        The count, for ``open_reports``.
+        The count.
     """
 
     control: str
@@ -270,8 +270,8 @@ def check(event: Event, kind: str) -> None:
     for (owner, name), allowed in _ALLOWED.items():
         if owner == kind and getattr(event, name) not in allowed:
             raise InputError(f"ledger: {kind} {name} must be one of {', '.join(sorted(allowed))}")
-    if isinstance(event, Attestation) and (event.control == "open_reports") != (event.value is not None):
-        raise InputError("ledger: attestation must carry a value exactly when it counts open_reports")
+    if isinstance(event, Attestation) and (event.holds is None) == (event.value is None):
+        raise InputError("ledger: attestation must say that a control holds or not, or carry a count")
     if isinstance(event, Tally) and not event.n_items >= 0:
         raise InputError(f"ledger: tally n_items must be 0 or more, got {event.n_items}")
 

@@ -7,6 +7,7 @@ steps were due, since when, and was anything done?
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,15 @@ from tsclassify.enforcement.history import History, load
 from tsclassify.enforcement.indicators import Days, Indicator, Labelled, daily, measure
 from tsclassify.enforcement.ladder import Clerk, ReviewFacts, span
 from tsclassify.enforcement.moments import DAY, aware, iso, micros, moment, span_words
-from tsclassify.enforcement.standing import Reversal, StepState, open_appeals, reversals, step_state
+from tsclassify.enforcement.standing import (
+    Reversal,
+    StepState,
+    change_points,
+    open_appeals,
+    reversals,
+    step_state,
+    upcoming,
+)
 from tsclassify.enforcement.store import translated
 from tsclassify.enforcement.trend import look_before
 from tsclassify.errors import InputError
@@ -33,6 +42,8 @@ __all__ = ["Overdue", "PlatformReview", "Run", "read_labelled", "review_platform
 
 _LONGEST: Final = 400
 """Days that the time line reaches back: a step that has been due for longer is due since that day at least."""
+_FINE: Final = 48
+"""Moments asked within a day on which a step changed, about one in half an hour."""
 _EVIDENCE: Final = 100
 """Items listed as evidence, at most."""
 
@@ -46,7 +57,7 @@ class Run:
     id
         Step id, or a finding.
     since, until
-        First midnight (UTC) at which it held, and the first at which it did not; None while it holds.
+        First moment asked at which it held, and the first at which it did not; None while it holds.
     """
 
     id: str
@@ -152,8 +163,8 @@ class PlatformReview:
 
     @property
     def next_step(self) -> StepState | None:
-        """The most severe step that is due and not taken, or None."""
-        return next((step for step in reversed(self.steps) if step.is_open), None)
+        """The most severe step that is due, unless it was taken since; a milder one is then no longer next."""
+        return upcoming(self.steps)
 
     @property
     def missing(self) -> dict[str, int]:
@@ -168,7 +179,7 @@ class PlatformReview:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, with ``schema_version``; names of the tenant appear in ``tenant`` only."""
-        upcoming = self.next_step
+        following = self.next_step
         return {
             "schema_version": SCHEMA_VERSION,
             "tenant": self.tenant,
@@ -181,7 +192,7 @@ class PlatformReview:
             "finding": self.finding,
             "rests_on": list(self.rests_on),
             "steps": [step.to_dict() for step in self.steps],
-            "next_step": None if upcoming is None else upcoming.id,
+            "next_step": None if following is None else following.id,
             "missing": self.missing,
             "runs": [run.to_dict() for run in self.runs],
             "findings": [run.to_dict() for run in self.findings],
@@ -349,7 +360,7 @@ def _rests_on(clerk: Clerk, policy: Policy, now: int, facts: ReviewFacts) -> tup
 
 @dataclass(slots=True)
 class _Line:
-    """The state of every step and the finding at each midnight, and now."""
+    """The state of every step and the finding at each moment asked, the last of which is now."""
 
     points: list[int]
     states: list[dict[str, Truth]]
@@ -411,18 +422,26 @@ def _time_line(
     sample: Labelled | None,
     looks: dict[int, dict[str, Indicator]],
 ) -> _Line:
-    """Ask every step at every midnight since the first event, and now."""
+    """Ask every step at every midnight since the first event, now, and at the events of a day on which one changed."""
     first = _first(clerk.history)
     start = now // DAY if first is None else max(first // DAY, now // DAY - _LONGEST)
     points = [day * DAY for day in range(start, now // DAY + 1) if day * DAY < now]
-    every: list[ReviewFacts] = []
-    states = []
-    for point in points:
+
+    def ask(point: int) -> tuple[dict[str, Truth], ReviewFacts]:
         then = _facts(clerk, policy, point, measure(clerk, policy, point, labelled=sample, looks=looks))
-        every.append(then)
-        states.append(clerk.states(point, then))
-    current = clerk.states(now, facts)
-    return _Line([*points, now], [*states, current], [*every, facts], current)
+        return clerk.states(point, then), then
+
+    answers = {point: ask(point) for point in points}
+    answers[now] = (clerk.states(now, facts), facts)
+    inside = change_points(clerk, now)
+    ordered = sorted(answers)
+    for before, after in itertools.pairwise(ordered):
+        if any(answers[before][0][step.id] is not answers[after][0][step.id] for step in clerk.steps):
+            between = [point for point in inside if before < point < after]
+            for point in between[:: max(1, len(between) // _FINE)]:
+                answers[point] = ask(point)
+    ordered = sorted(answers)
+    return _Line(ordered, [answers[p][0] for p in ordered], [answers[p][1] for p in ordered], answers[now][0])
 
 
 def _first(history: History) -> int | None:

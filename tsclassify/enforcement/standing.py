@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tsclassify.policy import Policy
     from tsclassify.policy.schema import Step
 
-__all__ = ["Reversal", "Standing", "StepState", "Strike", "reversals", "standing", "step_state", "strikes"]
+__all__ = ["Reversal", "Standing", "StepState", "Strike", "reversals", "standing", "step_state", "strikes", "upcoming"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +187,8 @@ class Standing:
 
     @property
     def next_step(self) -> StepState | None:
-        """The most severe step that is due and not taken, or None."""
-        return next((step for step in reversed(self.steps) if step.is_open), None)
+        """The most severe step that is due, unless it was taken since; a milder one is then no longer next."""
+        return upcoming(self.steps)
 
     @property
     def step(self) -> str:
@@ -197,7 +197,7 @@ class Standing:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, with ``schema_version``."""
-        upcoming = self.next_step
+        following = self.next_step
         return {
             "schema_version": SCHEMA_VERSION,
             "subject": self.subject,
@@ -207,7 +207,7 @@ class Standing:
             "strikes": [strike.to_dict() for strike in self.strikes],
             "steps": [step.to_dict() for step in self.steps],
             "step": self.step,
-            "next_step": upcoming.id if upcoming else None,
+            "next_step": following.id if following else None,
             "reversals": [reversal.to_dict() for reversal in self.reversals],
             "n_appeals_open": self.n_appeals_open,
         }

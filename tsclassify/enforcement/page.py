@@ -1,0 +1,289 @@
+"""The page of a platform review: one HTML file with its plots, no script, nothing loaded, everything escaped."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tsclassify.enforcement.indicators import _Case, _notified
+from tsclassify.enforcement.moments import DAY, HOUR, micros
+from tsclassify.enforcement.statistics import kaplan_meier, share
+from tsclassify.enforcement.svg import Chart, bars_of_time
+from tsclassify.records import Truth
+
+if TYPE_CHECKING:
+    from tsclassify.enforcement.review import PlatformReview
+
+__all__ = ["fragment", "page"]
+
+_RED: Final = "#b3261e"
+_BLUE: Final = "#1f5f99"
+_GREY: Final = "#8a8f98"
+_STYLE: Final = """
+:root{color-scheme:light}
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1a1c20;background:#fff}
+h1{font-size:1.5rem;margin:0 0 .2rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
+table{border-collapse:collapse;width:100%}
+td,th{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid #ddd}
+th{font-weight:600}td.n{text-align:right;font-variant-numeric:tabular-nums}
+.true{color:#b3261e;font-weight:600}.false{color:#1b6e3c}.unknown{color:#6b7078}
+.finding{font-size:1.15rem;padding:.6rem .8rem;border-left:5px solid #8a8f98;background:#f5f6f8;margin:1rem 0}
+.finding.not_effective{border-color:#b3261e}.finding.effective{border-color:#1b6e3c}
+figure{margin:1rem 0}figcaption{font-weight:600;margin-bottom:.2rem}
+svg{width:100%;height:auto;font:11px system-ui,sans-serif}
+.grid{stroke:#e4e6ea}.limit{stroke:#8a8f98;stroke-dasharray:5 4}.mark{stroke:#8a8f98;stroke-dasharray:2 3}
+.taken{fill:#fff;stroke:#1a1c20;stroke-width:2}
+small,.muted{color:#6b7078}code{font-size:.85em}li{margin:.2rem 0}
+@media print{body{margin:0}}
+"""
+
+
+def page(review: PlatformReview) -> str:
+    """The whole page."""
+    title = f"Platform review: {review.tenant}"
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        f'<p class="muted">{html.escape(_under(review))}</p>',
+        _summary(review),
+        "<h2>Indicators</h2>",
+        _indicators(review),
+        "<p class='muted'>Each indicator claims a trouble: true when shown, false when its absence is shown, unknown "
+        "when the evidence is thin. Rates and volumes are those of the last scheduled look, "
+        f"{review.look_at:%d %B %Y}.</p>",
+        "<h2>Steps</h2>",
+        _steps(review),
+        _time_line(review),
+        "<h2>The policy owner's own record</h2>",
+        _overdue(review),
+        "<h2>Plots</h2>",
+        _rates(review),
+        _volumes(review),
+        _responses(review),
+        _backlog(review),
+        "<h2>Evidence</h2>",
+        _evidence(review),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def fragment(review: PlatformReview) -> str:
+    """The tables alone, for a notebook."""
+    return (
+        f"<div><strong>{html.escape(review.tenant)}</strong> <small>{html.escape(_under(review))}</small>"
+        f"{_summary(review)}{_indicators(review)}{_steps(review)}{_overdue(review)}</div>"
+    )
+
+
+def _under(review: PlatformReview) -> str:
+    return (
+        f"under {review.policy_name} {review.policy_version} (sha256 {review.policy_sha256[:12]}), "
+        f"as of {review.at:%d %B %Y %H:%M %Z}; {review.n_violations:,} of {review.n_items:,} items in the window "
+        "in violation"
+    )
+
+
+def _summary(review: PlatformReview) -> str:
+    words = {
+        "effective": "The process is effective.",
+        "not_effective": "The process is not effective.",
+        "undetermined": "Whether the process is effective is undetermined.",
+    }[review.finding]
+    rests = f" This rests on {', '.join(review.rests_on)}." if review.rests_on else ""
+    upcoming = review.next_step
+    if upcoming is None:
+        step = "No step is due that was not taken."
+    else:
+        missing = ", ".join(f"{amount} more {name}" for name, amount in review.missing.items())
+        since = "" if upcoming.due_since is None else f", due since {upcoming.due_since:%d %B %Y}"
+        step = f"Next step: {upcoming.id}{since}." + (f" Missing: {missing}." if missing else " Nothing is missing.")
+    return f'<p class="finding {review.finding}">{html.escape(words + rests)}<br>{html.escape(step)}</p>'
+
+
+def _indicators(review: PlatformReview) -> str:
+    rows = "".join(
+        f"<tr><td>{html.escape(i.name)}</td><td class='{i.state.name.lower()}'>{i.state.name.lower()}</td>"
+        f"<td class='n'>{i.n:,}</td><td>{html.escape(i.says)}</td><td>{html.escape(i.limit)}</td></tr>"
+        for i in review.indicators
+    )
+    head = "<tr><th>indicator</th><th>state</th><th>n</th><th>what was found</th><th>true when</th></tr>"
+    return f"<table>{head}{rows}</table>"
+
+
+def _steps(review: PlatformReview) -> str:
+    def day(value: dt.datetime | None) -> str:
+        return "" if value is None else f"{value:%d %b %Y}"
+
+    rows = "".join(
+        f"<tr><td>{html.escape(step.id)}<br><small>{html.escape(step.title)}</small></td>"
+        f"<td class='{step.due.name.lower()}'>{'due' if step.due is Truth.TRUE else step.due.name.lower()}</td>"
+        f"<td>{day(step.due_since)}</td><td>{day(step.taken_at)}</td><td>{day(step.overdue_since)}</td>"
+        f"<td>{html.escape(_needs(step.needs, step.has))}</td></tr>"
+        for step in review.steps
+    )
+    head = "<tr><th>step</th><th></th><th>due since</th><th>last taken</th><th>overdue since</th><th>needs</th></tr>"
+    return f"<table>{head}{rows}</table>"
+
+
+def _needs(needs: object, has: object) -> str:
+    asked, on_record = dict(needs), dict(has)  # type: ignore[call-overload]
+    return "; ".join(f"{name}: {min(on_record.get(name, 0), amount)} of {amount}" for name, amount in asked.items())
+
+
+def _overdue(review: PlatformReview) -> str:
+    rows = [late.says for late in review.overdue]
+    rows += [
+        f"step {reversal.step}, taken on {reversal.taken_at:%Y-%m-%d}, does not follow from what still counts: "
+        "reverse it"
+        for reversal in review.reversals
+    ]
+    if not rows:
+        return "<p>Nothing is overdue.</p>"
+    return "<ul>" + "".join(f"<li>{html.escape(row)}</li>" for row in rows) + "</ul>"
+
+
+def _evidence(review: PlatformReview) -> str:
+    if not review.evidence:
+        return "<p>None on record.</p>"
+    items = " ".join(f"<code>{html.escape(item)}</code>" for item in review.evidence)
+    return f"<p>{len(review.evidence)} items, most severe first, then latest: {items}</p>"
+
+
+# ---- plots
+
+
+def _months(first: float, last: float) -> list[float]:
+    """First days of months between two days since 1970, at most about eight."""
+    start = dt.date(1970, 1, 1) + dt.timedelta(days=math.ceil(first))
+    found = []
+    year, month = start.year, start.month
+    while True:
+        month += 1
+        year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
+        day = (dt.date(year, month, 1) - dt.date(1970, 1, 1)).days
+        if day > last:
+            break
+        found.append(float(day))
+    return found[:: max(1, math.ceil(len(found) / 8))]
+
+
+def _day(value: float) -> str:
+    return f"{dt.date(1970, 1, 1) + dt.timedelta(days=round(value)):%d %b %Y}"
+
+
+def _weeks(review: PlatformReview) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Last day, items and violations of each whole week up to the look."""
+    days = review.days
+    n = days.items.size // 7
+    cut = days.items.size - 7 * n
+    items, violations = (values[cut:].reshape(n, 7).sum(axis=1) for values in (days.items, days.violations))
+    return days.first + cut + 7.0 * np.arange(1, n + 1), items, violations
+
+
+def _chart(title: str, xs: np.ndarray, label_y: object) -> Chart:
+    first, last = (float(xs[0]) - 7, float(xs[-1])) if xs.size else (0.0, 1.0)
+    return Chart(title, first, last, _day, label_y, _months(first, last))  # type: ignore[arg-type]
+
+
+def _rates(review: PlatformReview) -> str:
+    ends, items, violations = _weeks(review)
+    here = items > 0
+    ends, items, violations = ends[here], items[here], violations[here]
+    chart = _chart("Share of items in violation, by week, with 95 % intervals", ends, lambda value: f"{value:.2%}")
+    parts = [share(min(k, n), n) for k, n in zip(violations.tolist(), items.tolist(), strict=True)]
+    chart.band(ends.tolist(), [p.low for p in parts], [p.high for p in parts], _RED)
+    chart.line(ends.tolist(), [p.value for p in parts], _RED, dots=True)
+    _window_mark(chart, review)
+    return chart.render()
+
+
+def _volumes(review: PlatformReview) -> str:
+    from scipy.special import gammaincinv
+
+    ends, _, violations = _weeks(review)
+    chart = _chart("Violations a week, with 95 % intervals", ends, lambda value: f"{value:,.0f}")
+    lows = [float(gammaincinv(k, 0.025)) if k else 0.0 for k in violations.tolist()]
+    highs = [float(gammaincinv(k + 1, 0.975)) for k in violations.tolist()]
+    chart.band(ends.tolist(), lows, highs, _BLUE)
+    chart.line(ends.tolist(), violations.tolist(), _BLUE, dots=True)
+    _window_mark(chart, review)
+    return chart.render()
+
+
+def _window_mark(chart: Chart, review: PlatformReview) -> None:
+    rules = review.clerk.policy.platform_review
+    if rules is not None:
+        chart.mark(micros(review.look_at) / DAY - rules.window.days, "window starts")
+
+
+def _responses(review: PlatformReview) -> str:
+    case = _Case(review.clerk, review.clerk.policy, micros(review.at), 0, review.days, None)
+    rows = _notified(case, 0)
+    if not rows:
+        return ""
+    times = np.array([max(0, (row.censored if row.removed is None else row.removed) - row.at) for row in rows]) / DAY
+    ended = np.array([row.removed is not None for row in rows])
+    at, survival, _ = kaplan_meier(times.astype(np.float64), ended)
+    last = float(max(times.max(), 1.0))
+    xs, ys = [0.0], [1.0]
+    for moment, still in zip(at.tolist(), survival.tolist(), strict=True):
+        xs += [moment, moment]
+        ys += [ys[-1], still]
+    chart = Chart(
+        f"Share of {len(rows)} notified items still up, by days since the notice",
+        0.0,
+        last,
+        lambda value: f"{value:.0f}",
+        lambda value: f"{value:.0%}",
+        [last * part / 6 for part in range(7)],
+        top=1.0,
+    )
+    chart.line([*xs, last], [*ys, ys[-1]], _BLUE)
+    return chart.render()
+
+
+def _backlog(review: PlatformReview) -> str:
+    now = micros(review.at)
+    case = _Case(review.clerk, review.clerk.policy, now, 0, review.days, None)
+    rows = _notified(case, 0)
+    if not rows:
+        return ""
+    first = min(row.at for row in rows) // DAY
+    days = np.arange(first, now // DAY + 1, dtype=np.float64)
+    counts = [float(sum(r.at <= day * DAY and (r.removed or r.censored + 1) > day * DAY for r in rows)) for day in days]
+    chart = _chart("Notified items that are still up, by day", days, lambda value: f"{value:,.0f}")
+    chart.start = float(days[0])
+    chart.line(days.tolist(), counts, _GREY)
+    return chart.render()
+
+
+def _time_line(review: PlatformReview) -> str:
+    now = micros(review.at)
+    starts = [micros(run.since) for run in (*review.runs, *review.findings)]
+    start = min([*starts, now - 28 * DAY])
+    rows = []
+    for step in review.steps:
+        bars = [
+            (float(micros(run.since)), float(now if run.until is None else micros(run.until)), "#e3a19b")
+            for run in review.runs
+            if run.id == step.id
+        ]
+        marks = [(float(take.at), f"{step.id} taken") for take in review.clerk.takes(now, step.id)]
+        rows.append((step.id, bars, marks))
+    bars = [
+        (float(micros(run.since)), float(now if run.until is None else micros(run.until)), _RED)
+        for run in review.findings
+        if run.id == "not_effective"
+    ]
+    rows.append(("not effective", bars, []))
+    first, last = start / DAY, now / DAY
+    ticks = [(day * DAY, _day(day)) for day in _months(first, last)]
+    title = "When each step was due (bars) and taken (circles)"
+    return bars_of_time(title, rows, float(start), float(now + 6 * HOUR), ticks)
