@@ -212,6 +212,23 @@ def test_missing_labels_are_left_out_per_category() -> None:
     assert report.value("ranking", "n_items", category="incitement") == 2
 
 
+def test_innocent_rows_alone_give_false_alarms_and_no_invented_figures(tmp_path: Path) -> None:
+    rows = [{"text": f"shoot {i}" if i % 50 == 0 else f"paint {i}", "violent_threat": False} for i in range(500)]
+
+    class Stated(KeywordModel):
+        def score(self, texts: Sequence[str]) -> Scores:
+            plain = super().score(texts)
+            return Scores(CATEGORIES, plain.probabilities, priors={"violent_threat": 0.05})
+
+    report = evaluate(Stated(), rows, n_boot=50)
+    assert report.value("operating_points", "false_alarm_rate", category="violent_threat") == 0.02
+    assert np.isnan(report.value("ranking", "ap", category="violent_threat"))
+    assert np.isnan(report.value("ranking", "ece", category="violent_threat"))
+    assert "miscalibration" not in _codes(report)
+    assert "nan" not in report.save(tmp_path / "r.html").read_text(encoding="utf-8").lower().replace("finan", "")
+    assert Report.load(report.save(tmp_path / "r.json")).value("ranking", "ap", category="violent_threat") is None
+
+
 def test_minimal_pairs_count_ties_as_half() -> None:
     rows = [
         {"text": "shoot", "violent_threat": True, "pair": 1},

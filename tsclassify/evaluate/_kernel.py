@@ -117,11 +117,12 @@ def _fill_draws(  # noqa: C901 - one pass over sorted rows; parts would each wal
                 auc[row, k] = np.nan
             total = true_positive + false_positive
             ece[row, k] = np.nan
-            if total:
+            # a resample of one kind cannot be weighted to a prior
+            if total and (priors[k] == 0 or (true_positive and false_positive)):
                 up = 1.0
                 down = 1.0
                 prior = priors[k]
-                if prior > 0 and true_positive and false_positive:
+                if prior > 0:
                     up = prior * total / true_positive
                     down = (1.0 - prior) * total / false_positive
                 gap = 0.0

@@ -29,7 +29,7 @@ class CalibrationCheck:
     mean_score, positive_share
         Weighted means over all rows: their difference says in which direction the scores err.
     prior
-        The prior the rows were weighted to, or None.
+        The prior the rows were weighted to, or None. With a prior and rows of one kind, the figures are NaN.
     """
 
     ece: float
@@ -64,11 +64,11 @@ def calibration_check(
     values = scores.astype(np.float64)
     share = float(gold.mean()) if len(gold) else float("nan")
     mixed = 0.0 < share < 1.0
-    prior = prior if mixed else None
+    if not len(gold) or (prior is not None and not mixed):
+        # rows of one kind cannot be weighted to a prior: nothing is measured
+        return CalibrationCheck(float("nan"), float("nan"), 1.0, float("nan"), share, prior)
     weights = metrics.prior_weights(gold, prior) if prior is not None else np.ones(len(values))
     ece = metrics.expected_calibration_error(gold, values, weights=weights)
-    if not len(values):
-        return CalibrationCheck(ece, ece, 1.0, float("nan"), float("nan"), prior)
     chance, up, down = values, 1.0, 1.0
     if prior is not None:
         up, down = prior / share, (1.0 - prior) / (1.0 - share)
