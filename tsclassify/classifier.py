@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from tsclassify.decision import Decision
 from tsclassify.errors import BundleError, InputError
-from tsclassify.features import Scorer
+from tsclassify.features.kernel import Scorer
 from tsclassify.model.bundle import model_info, read_bundle
 from tsclassify.model.calibration import calibrate
-from tsclassify.model.explain import explain_logit
+from tsclassify.model.explain import explain_logits
 from tsclassify.model.trained import TrainedModel
+from tsclassify.model.wordclasses import lexicon_from_mapping
 from tsclassify.policy import ItemColumns
-from tsclassify.records import Explanation, ModelInfo, Piece, Truth
+from tsclassify.records import Explanation, ModelInfo, Piece, Truth, rising_pieces
 from tsclassify.resources import shipped
 from tsclassify.scores import Scores
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -94,7 +95,16 @@ class Classifier:
     def __init__(self, model: TrainedModel, sha256: str) -> None:
         self.model = model
         self.info: ModelInfo = model_info(model, sha256)
-        self._scorer = Scorer(model)
+        self._scorer = Scorer(
+            model.spec,
+            lexicon_from_mapping(model.lexicon),
+            model.weights,
+            model.weight_scales,
+            model.bias,
+            model.signal_weights,
+            model.signal_scales,
+            model.signal_bias,
+        )
 
     def __repr__(self) -> str:
         return f"Classifier({self.info.name!r}, sha256={self.info.sha256[:12]!r})"
@@ -160,8 +170,8 @@ class Classifier:
             float32 (n, 7) scores, and int8 (n,) ``Truth`` of "reads as a tested language".
         """
         logits = self._scorer.logits(data, offsets)
-        scores = calibrate(logits[:, :_N_CATEGORIES], self.model.calibration).astype(np.float32)
-        native = calibrate(logits[:, _N_CATEGORIES:], self.model.language_calibration)[:, 0]
+        scores = calibrate(self.model.calibration, logits[:, :_N_CATEGORIES]).astype(np.float32)
+        native = calibrate(self.model.language_calibration, logits[:, _N_CATEGORIES:])[:, 0]
         band = self.model.language_band
         language = np.full(len(native), Truth.UNKNOWN, dtype=np.int8)
         language[native < band.no_below] = Truth.FALSE
@@ -185,7 +195,7 @@ class Classifier:
     ) -> NDArray[np.float32]:
         """Signal scores of chosen rows: float32, shape (len(rows), 14)."""
         logits = self._scorer.signal_logits(data, offsets, rows)
-        return calibrate(logits[:, : len(SIGNALS)], self.model.signal_calibration).astype(np.float32)
+        return calibrate(self.model.signal_calibration, logits[:, : len(SIGNALS)]).astype(np.float32)
 
     def signal_states_utf8(
         self, data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64]
@@ -234,13 +244,19 @@ class Classifier:
             names = ", ".join(CATEGORIES + SIGNALS)
             raise InputError(f"explain: category must be one of {names}, got {category!r}")
         data, offsets = encode_texts([text])
-        bias, logit, pieces = explain_logit(self._scorer, text, category)
-        scores = self.score_utf8(data, offsets) if category in CATEGORIES else None
-        if scores is not None:
-            score = float(scores[0, CATEGORIES.index(category)])
+        bias, pieces = explain_logits(self._scorer, text, [category])[category]
+        if category in CATEGORIES:
+            column = CATEGORIES.index(category)
+            logit = self._scorer.logits(data, offsets)[0, column]
+            score = self.score_utf8(data, offsets)[0, column]
         else:
-            score = float(self.signals_utf8(data, offsets, np.zeros(1, np.int64))[0, SIGNALS.index(category)])
-        return Explanation(category=category, bias=bias, logit=logit, score=score, pieces=pieces, text=text)
+            column = SIGNALS.index(category)
+            row = np.zeros(1, dtype=np.int64)
+            logit = self._scorer.signal_logits(data, offsets, row)[0, column]
+            score = self.signals_utf8(data, offsets, row)[0, column]
+        return Explanation(
+            category=category, bias=bias, logit=float(logit), score=float(score), pieces=pieces, text=text
+        )
 
     # -- deciding -----------------------------------------------------------------------------------
 
@@ -267,12 +283,13 @@ class Classifier:
         rows = list(items)
         columns = self.item_columns(rows, policy)
         result = policy.decide_columns(columns, self.info)
-        texts = [row["text"] for row in rows]
+        accounts: dict[int, dict[str, tuple[float, tuple[Piece, ...]]]] = {}
 
         def pieces(row: int, category: str) -> tuple[Piece, ...]:
-            _, _, found = explain_logit(self._scorer, texts[row], category)
-            rising = [piece for piece in found if piece.contribution > 0 and piece.text]
-            return tuple(sorted(rising, key=lambda piece: (-piece.contribution, piece.start))[:_FINDING_PIECES])
+            if row not in accounts:
+                accounts.clear()
+                accounts[row] = explain_logits(self._scorer, rows[row]["text"], CATEGORIES)
+            return rising_pieces(accounts[row][category][1], _FINDING_PIECES)
 
         return [policy.decision(result, columns, row, self.info, pieces=pieces) for row in range(len(rows))]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ __all__ = [
     "Piece",
     "SignalBand",
     "Truth",
+    "rising_pieces",
 ]
 
 SCHEMA_VERSION: Final = 1
@@ -133,6 +134,17 @@ class Piece:
         }
 
 
+def rising_pieces(pieces: Sequence[Piece], n: int) -> tuple[Piece, ...]:
+    """At most `n` pieces with a span that raise the score, largest first, none of which overlap."""
+    chosen: list[Piece] = []
+    for piece in sorted(pieces, key=lambda piece: (-piece.contribution, piece.start)):
+        if len(chosen) == n or piece.contribution <= 0:
+            break
+        if piece.text.strip() and all(piece.end <= other.start or other.end <= piece.start for other in chosen):
+            chosen.append(piece)
+    return tuple(chosen)
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """An exact account of one logit: ``bias + sum(p.contribution for p in pieces) == logit``.
@@ -161,9 +173,8 @@ class Explanation:
     text: str = field(repr=False, compare=False, default="")
 
     def top(self, n: int = 5) -> tuple[Piece, ...]:
-        """The pieces that raise the score most, at most `n`, largest first."""
-        rising = [piece for piece in self.pieces if piece.contribution > 0 and piece.text]
-        return tuple(sorted(rising, key=lambda piece: (-piece.contribution, piece.start))[:n])
+        """The pieces that raise the score most, at most `n`, largest first, no two over the same words."""
+        return rising_pieces(self.pieces, n)
 
     def to_dict(self) -> dict[str, Any]:
         return {
