@@ -349,6 +349,7 @@ ReviewCondition = Annotated[
 
 for _model in (ItemAll, ItemAny, ItemNot, LadderAll, LadderAny, LadderNot, ReviewAll, ReviewAny, ReviewNot):
     _model.model_rebuild()
+del _model
 
 
 def evaluate(condition: Any, leaf: Callable[[Any], T]) -> T:
