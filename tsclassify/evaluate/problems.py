@@ -41,23 +41,27 @@ def find_problems(tables: Mapping[str, Table]) -> tuple[Problem, ...]:
 
 
 def _group_bias(table: Table) -> list[Problem]:
-    """One problem per group whose name moves scores: its widest category, with how many others it moves."""
-    worst: dict[tuple[str, str], tuple[float, str]] = {}
+    """One problem per swap list: every group whose name moves scores, with the category it moves most."""
+    worst: dict[str, dict[str, tuple[float, str]]] = {}
     for row in table:
         surely = row["shift_low"] > 0 or row["shift_high"] < 0
-        if row["n_posts"] < 2 or not surely or not abs(row["shift"]) > LIMITS["group_shift"]:
+        groups = worst.setdefault(row["swap"], {})
+        size = abs(row["shift"])
+        if row["n_posts"] < 2 or not surely or not size > max(LIMITS["group_shift"], groups.get(row["group"], (0,))[0]):
             continue
-        if abs(row["shift"]) > worst.get((row["swap"], row["group"]), (0.0, ""))[0]:
-            side = "raises" if row["shift"] > 0 else "lowers"
-            source = "in templates" if row["source"] == "templates" else "in rows of the data"
-            message = (
-                f"Bias: naming '{row['group']}' ({row['swap']} swaps) {side} the {row['category']} score by "
-                f"{abs(row['shift']):.2f} against the same posts about others "
-                f"({row['n_posts']} posts {source}; limit {LIMITS['group_shift']:.2f})."
-            )
-            worst[row["swap"], row["group"]] = (abs(row["shift"]), message)
-    ordered = sorted(worst.items(), key=lambda pair: -pair[1][0])
-    return [Problem("bias", message, "swap_groups") for _, (_, message) in ordered]
+        side = "raises" if row["shift"] > 0 else "lowers"
+        source = "templates" if row["source"] == "templates" else "rows of the data"
+        groups[row["group"]] = (
+            size,
+            f"'{row['group']}' {side} the {row['category']} score by {size:.2f} ({row['n_posts']} posts, {source})",
+        )
+    out = []
+    for name, groups in worst.items():
+        if groups:
+            told = [text for _, text in sorted(groups.values(), reverse=True)]
+            limit = f"against the same posts about others (limit {LIMITS['group_shift']:.2f})"
+            out.append(Problem("bias", f"Bias in {name} swaps: naming {_and(told)}, {limit}.", "swap_groups"))
+    return out
 
 
 def _swaps(table: Table) -> list[Problem]:
@@ -90,23 +94,24 @@ def _and(parts: list[str]) -> str:
 
 
 def _identity(table: Table) -> list[Problem]:
+    """One problem per category and kind of AUC, with every group below."""
     out = []
-    for row in table:
+    for category in dict.fromkeys(row["category"] for row in table):
+        rows = table.where(category=category)
         for name, meaning in (
             ("bpsn_auc", "innocent posts that name the group score too high"),
             ("bnsp_auc", "violent posts that name the group score too low"),
             ("subgroup_auc", "posts that name the group are ranked worse among themselves"),
         ):
-            below = row["overall_auc"] - LIMITS["auc_drop"]
-            if row[f"{name}_high"] < below:
-                out.append(
-                    Problem(
-                        "identity_ranking",
-                        f"Ranking: {name.replace('_auc', '').upper()} AUC of '{row['group']}' in "
-                        f"{row['category']} is {row[name]:.3f} against {row['overall_auc']:.3f} overall: {meaning}.",
-                        "identity",
-                    )
-                )
+            below = [row for row in rows if row[f"{name}_high"] < row["overall_auc"] - LIMITS["auc_drop"]]
+            if not below:
+                continue
+            below.sort(key=lambda row: float(row[name]))
+            told = ", ".join(f"'{row['group']}' {row[name]:.2f}" for row in below)
+            title = {"bpsn_auc": "BPSN", "bnsp_auc": "BNSP", "subgroup_auc": "subgroup"}[name]
+            overall = f"{below[0]['overall_auc']:.2f} overall"
+            message = f"Ranking of {category}: {title} AUC is {told} against {overall}: {meaning}."
+            out.append(Problem("identity_ranking", message, "identity"))
     return out
 
 
