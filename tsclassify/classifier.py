@@ -16,7 +16,7 @@ from tsclassify.decision import Decision
 from tsclassify.errors import BundleError, InputError
 from tsclassify.features.kernel import Scorer
 from tsclassify.model.bundle import model_info, read_bundle
-from tsclassify.model.calibration import calibrate
+from tsclassify.model.calibration import calibrate, stack_calibrations
 from tsclassify.model.explain import explain_logits
 from tsclassify.model.trained import TrainedModel
 from tsclassify.model.wordclasses import lexicon_from_mapping
@@ -105,6 +105,8 @@ class Classifier:
             model.signal_scales,
             model.signal_bias,
         )
+        # one map for all eight lanes: categories, then the language head
+        self._calibration = stack_calibrations([dict(model.calibration), dict(model.language_calibration)])
 
     def __repr__(self) -> str:
         return f"Classifier({self.info.name!r}, sha256={self.info.sha256[:12]!r})"
@@ -169,9 +171,9 @@ class Classifier:
         tuple
             float32 (n, 7) scores, and int8 (n,) ``Truth`` of "reads as a tested language".
         """
-        logits = self._scorer.logits(data, offsets)
-        scores = calibrate(self.model.calibration, logits[:, :_N_CATEGORIES]).astype(np.float32)
-        native = calibrate(self.model.language_calibration, logits[:, _N_CATEGORIES:])[:, 0]
+        probabilities = calibrate(self._calibration, self._scorer.logits(data, offsets))
+        scores = probabilities[:, :_N_CATEGORIES].astype(np.float32)
+        native = probabilities[:, _N_CATEGORIES]
         band = self.model.language_band
         language = np.full(len(native), Truth.UNKNOWN, dtype=np.int8)
         language[native < band.no_below] = Truth.FALSE

@@ -259,6 +259,8 @@ def _unpack_arrays(bundle: str, content: bytes) -> dict[str, NDArray[Any]]:
                 raise BundleError(f"{where}: arrays must be stored uncompressed, got a compressed one")
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
+        if not all(isinstance(values, np.ndarray) for values in arrays.values()):
+            raise ValueError("a member that is no array")
     except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
         raise BundleError(f"{where}: file must be a whole npz of plain arrays, got something else") from error
     for name, (dtype, lanes) in _ARRAYS.items():
