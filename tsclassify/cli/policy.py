@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -221,53 +222,57 @@ def _signed(difference: int) -> str:
 def _print_diff(before: Policy, after: Policy, found: Comparison, info: ModelInfo) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
 
-    def table(title: str, *columns: str) -> Table:
-        made = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-        for i, column in enumerate(columns):
-            made.add_column(column, justify="left" if i == 0 or column in _LEFT else "right", overflow="fold")
-        return made
+    def show(title: str, columns: str, rows: Sequence[tuple[str, ...]], *, left: int = 1) -> None:
+        """A table; the first `left` columns are text, the others numbers."""
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for i, column in enumerate(columns.split("|")):
+            table.add_column(column, justify="left" if i < left else "right", overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        console.print(f"\n[bold]{escape(title)}[/bold]")
+        console.print(table)
+
+    def counted(name: str, was: int, now: int) -> tuple[str, ...]:
+        return name, f"{was:,}", f"{now:,}", _signed(now - was), f"{was / n:.1%}", f"{now / n:.1%}"
 
     n = max(found.n_items, 1)
     console.print(f"before: {before.name} {before.version}   after: {after.name} {after.version}", markup=False)
-    console.print(f"{found.n_items:,} items, model {info.name} {info.sha256[:12]}\n", markup=False)
-    rows = table("Items in each tier", "tier", "before", "after", "change", "of all items")
-    for name, (was, now) in found.tiers.items():
-        rows.add_row(name, f"{was:,}", f"{now:,}", _signed(now - was), f"{was / n:.1%} to {now / n:.1%}")
-    for label, (was, now) in (("with actions", found.acting), ("a person looks", found.reviews)):
-        rows.add_row(
-            label, f"{was:,}", f"{now:,}", _signed(now - was), f"{was / n:.1%} to {now / n:.1%}", style="italic"
-        )
-    console.print(rows)
-    n_moved = sum(move.n_items for move in found.moves)
-    rows = table(
-        f"Treated differently: {n_moved:,} items ({n_moved / n:.1%})", "before", "after", "items", "for example"
+    console.print(
+        f"{found.n_items:,} items, scored by {info.name} {info.sha256[:12]}. {found.stricter + found.milder:,} "
+        f"({(found.stricter + found.milder) / n:.1%}) are treated differently: {found.stricter:,} more strictly, "
+        f"{found.milder:,} more mildly.",
+        markup=False,
     )
-    for move in found.moves:
-        rows.add_row(move.before, move.after, f"{move.n_items:,}", ", ".join(move.examples))
-    console.print(rows)
-    rows = table("Findings by category", "category", "review before", "after", "act before", "after ")
-    for name, counts in found.levels.items():
-        rows.add_row(name, *(f"{count:,}" for count in counts))
-    console.print(rows)
+    rows = [counted(name, *pair) for name, pair in found.tiers.items()]
+    rows += [counted("= with actions", *found.acting), counted("= a person looks", *found.reviews)]
+    show("Items in each tier", "tier|before|after|change|share before|share after", rows)
+    moves = [(move.before, move.after, ", ".join(move.examples), f"{move.n_items:,}") for move in found.moves]
+    show("Who is treated differently", "before|after|for example|items", moves, left=3)
+    levels = [(name, *(f"{count:,}" for count in counts)) for name, counts in found.levels.items()]
+    show("Findings by category", "category|review before|review after|act before|act after", levels)
     if found.gold is not None:
-        labelled, positive = found.gold[4:]
-        title = f"Acting against gold labels ({labelled:,} labelled, {positive:,} in a category that acts)"
-        rows = table(title, "", "before", "after")
-        for i, name in enumerate(("precision", "recall")):
-            shares = (found.gold[i], found.gold[i + 2])
-            rows.add_row(name, *("-" if share is None else f"{share:.3f}" for share in shares))
-        console.print(rows)
-    rows = table("What differs in the files", "key", "before", "after")
-    for key, old_value, new_value in found.keys:
-        rows.add_row(key, old_value or "-", new_value or "-")
-    console.print(rows)
+        _print_gold(found, show)
+    keys = [(key, was or "-", now or "-") for key, was, now in found.keys]
+    show("What differs in the files", "key|before|after", keys, left=3)
 
 
-_LEFT = {"for example", "key", "before ", "category", "tier"}
+def _print_gold(found: Comparison, show: Any) -> None:
+    gold = found.gold
+    if gold is None:
+        return
+    title = f"Acting against gold labels ({gold.n_labelled:,} labelled, {gold.n_positive:,} in a category that acts)"
+    rows = [
+        (name, *("-" if share is None else f"{share:.3f}" for share in getattr(gold, name)))
+        for name in ("precision", "recall")
+    ]
+    rows.append(("newly acted on, of these right", "", f"{gold.n_added:,}, {gold.n_added_right:,}"))
+    rows.append(("no longer acted on, of these right", f"{gold.n_dropped:,}, {gold.n_dropped_right:,}", ""))
+    show(title, "|before|after", rows)
 
 
 @command.command()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from tsclassify.errors import InputError
 from tsclassify.policy.columns import DecisionColumns, ItemColumns
+from tsclassify.policy.conditions import Condition
+from tsclassify.policy.page import condition_words
+from tsclassify.policy.scalars import duration_text
 from tsclassify.records import Truth
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
 
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     from tsclassify.policy.load import Policy
     from tsclassify.records import ModelInfo
 
-__all__ = ["Comparison", "Move", "ScoredItems", "changed_keys", "compare", "read_scored"]
+__all__ = ["Comparison", "GoldComparison", "Move", "ScoredItems", "changed_keys", "compare", "read_scored"]
 
 _TRUTH_WORDS: Final = {
     "true": Truth.TRUE, "false": Truth.FALSE, "unknown": Truth.UNKNOWN,
@@ -73,6 +78,32 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class GoldComparison:
+    """Acting of two policies against gold labels.
+
+    Attributes
+    ----------
+    n_labelled, n_positive
+        Labelled items, and those with a label in a category on which one of the policies acts.
+    precision, recall
+        Before and after; None where nothing was acted on, or nothing is positive.
+    n_added, n_added_right
+        Labelled items acted on after and not before, and how many of them are positive.
+    n_dropped, n_dropped_right
+        Those acted on before and not after.
+    """
+
+    n_labelled: int
+    n_positive: int
+    precision: tuple[float | None, float | None]
+    recall: tuple[float | None, float | None]
+    n_added: int
+    n_added_right: int
+    n_dropped: int
+    n_dropped_right: int
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Two policies on the same items.
 
@@ -90,8 +121,10 @@ class Comparison:
         Category to counts ``(review before, review after, act before, act after)``.
     acting
         Items with recommended actions, before and after.
+    stricter, milder
+        Items whose tier becomes more severe, and less severe.
     gold
-        ``(precision before, recall before, precision after, recall after, labelled, positive)`` of acting, or None.
+        Acting against gold labels, or None when no item has any.
     keys
         What differs in the files: key, before, after.
     """
@@ -102,7 +135,9 @@ class Comparison:
     moves: tuple[Move, ...]
     levels: Mapping[str, tuple[int, int, int, int]]
     acting: tuple[int, int]
-    gold: tuple[float | None, float | None, float | None, float | None, int, int] | None
+    stricter: int
+    milder: int
+    gold: GoldComparison | None
     keys: tuple[tuple[str, str, str], ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,12 +152,11 @@ class Comparison:
                 for move in self.moves
             ],
             "levels": {name: list(counts) for name, counts in self.levels.items()},
-            "gold": None if self.gold is None else dict(zip(_GOLD_KEYS, self.gold, strict=True)),
+            "stricter": self.stricter,
+            "milder": self.milder,
+            "gold": None if self.gold is None else asdict(self.gold),
             "keys": [list(row) for row in self.keys],
         }
-
-
-_GOLD_KEYS = ("precision_before", "recall_before", "precision_after", "recall_after", "n_labelled", "n_positive")
 
 
 def _gold(row: Mapping[str, Any], place: str) -> list[bool] | None:
@@ -218,23 +252,35 @@ def read_scored(
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every scalar of a document with its path; rules by their id, so that an inserted one moves no other."""
-    if isinstance(value, dict):
+    """Every value of a document with its path: conditions in words, rules by id, so that a new one moves no other."""
+    if isinstance(value, Condition):
+        yield path, condition_words(value)
+    elif isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            if name != "id":
+                yield from _flat(getattr(value, name), f"{path}.{info.alias or name}")
+    elif isinstance(value, dict):
         for key, entry in value.items():
-            yield from _flat(entry, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, (list, tuple)) and value and all(isinstance(v, dict) and "id" in v for v in value):
+            yield from _flat(entry, f"{path}.{key}")
+    elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
         for entry in value:
-            yield from _flat({k: v for k, v in entry.items() if k != "id"}, f"{path}.{entry['id']}")
+            yield from _flat(entry, f"{path}.{getattr(entry, 'id', '')}")
+    elif isinstance(value, tuple):
+        yield path, ", ".join(str(entry) for entry in value)
+    elif isinstance(value, dt.timedelta):
+        yield path, duration_text(value)
     elif value is not None:
-        yield path, json.dumps(value, default=str).replace('"', "") if not isinstance(value, str) else value
+        yield path, str(value)
 
 
 def changed_keys(old: Policy, new: Policy) -> tuple[tuple[str, str, str], ...]:
     """Keys in which two policies differ, without their tests: path, before, after (empty when absent)."""
-    kept = {"tests", "version", "effective", "source", "clauses", "policy"}
-    before, after = (
-        dict(_flat(policy.document.model_dump(mode="json", by_alias=True, exclude=kept))) for policy in (old, new)
-    )
+    apart = {"tests", "version", "effective", "source", "clauses", "policy"}
+    sides = []
+    for policy in (old, new):
+        fields = [name for name in type(policy.document).model_fields if name not in apart]
+        sides.append(dict(pair for name in fields for pair in _flat(getattr(policy.document, name), name)))
+    before, after = sides
     keys = [*before, *(key for key in after if key not in before)]
     return tuple(
         (key, before.get(key, ""), after.get(key, "")) for key in keys if before.get(key, "") != after.get(key, "")
@@ -255,6 +301,21 @@ def _quality(acts: NDArray[np.bool_], positive: NDArray[np.bool_]) -> tuple[floa
     hits = int((acts & positive).sum())
     n_acts, n_positive = int(acts.sum()), int(positive.sum())
     return (hits / n_acts if n_acts else None, hits / n_positive if n_positive else None)
+
+
+def _against_gold(before: NDArray[np.bool_], after: NDArray[np.bool_], positive: NDArray[np.bool_]) -> GoldComparison:
+    precision, recall = zip(_quality(before, positive), _quality(after, positive), strict=True)
+    added, dropped = after & ~before, before & ~after
+    return GoldComparison(
+        n_labelled=len(positive),
+        n_positive=int(positive.sum()),
+        precision=precision,
+        recall=recall,
+        n_added=int(added.sum()),
+        n_added_right=int((added & positive).sum()),
+        n_dropped=int(dropped.sum()),
+        n_dropped_right=int((dropped & positive).sum()),
+    )
 
 
 def compare(old: Policy, new: Policy, items: ScoredItems, info: ModelInfo, *, n_examples: int = 5) -> Comparison:
@@ -299,12 +360,7 @@ def compare(old: Policy, new: Policy, items: ScoredItems, info: ModelInfo, *, n_
         acting = {name for policy in (old, new) for name, rule in policy.categories.items() if rule.act is not None}
         acting_columns = [k for k, name in enumerate(CATEGORIES) if name in acting]
         positive: NDArray[np.bool_] = np.any(items.gold[:, acting_columns], axis=1)[items.labelled]
-        gold = (
-            *_quality(before.acts[items.labelled], positive),
-            *_quality(after.acts[items.labelled], positive),
-            int(items.labelled.sum()),
-            int(positive.sum()),
-        )
+        gold = _against_gold(before.acts[items.labelled], after.acts[items.labelled], positive)
     n = len(names)
     counts_of = [np.bincount(code, minlength=n) for code in (was, now)]
     return Comparison(
@@ -314,6 +370,8 @@ def compare(old: Policy, new: Policy, items: ScoredItems, info: ModelInfo, *, n_
         moves=tuple(sorted(moves, key=lambda move: (-move.n_items, move.before, move.after))),
         levels=levels,
         acting=(int(before.acts.sum()), int(after.acts.sum())),
+        stricter=int((now < was).sum()),
+        milder=int((now > was).sum()),
         gold=gold,
         keys=changed_keys(old, new),
     )
