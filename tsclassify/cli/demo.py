@@ -16,6 +16,7 @@ def command(policy_name: str, show_all: bool) -> None:
     Example: tsclassify demo --policy community --all
     """
     import json
+    import sys
 
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -32,8 +33,9 @@ def command(policy_name: str, show_all: bool) -> None:
     classifier = load()
     policy = Policy.load(policy_name)
     decisions = classifier.decide_many(items, policy)
-    console = Console(highlight=False)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=console.is_terminal)
+    # rich takes 80 columns where there is no terminal, which folds posts to shreds
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name, width in (("id", None), ("decision", None), ("why", None), ("post", None)):
         table.add_column(name, overflow="fold", ratio=3 if name in {"post", "why"} else None, width=width)
     shown = [
