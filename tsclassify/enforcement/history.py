@@ -1,7 +1,8 @@
 """The events around one subject, an account or a tenant, read once and then asked about any moment.
 
-An event is visible at time T when it was known by T and no event known by T voids or replaces it. Whatever is
-computed from the visible events at T is therefore what an honest clerk could have known at T.
+A voided event is left out as if it had never been, whatever moment is asked about. Of the rest, an event is
+visible at time T when it was known by T and no decision known by T replaces it: what is computed from the visible
+events is what an honest clerk could have known at T.
 """
 
 from __future__ import annotations
@@ -36,8 +37,6 @@ class Around:
     ----------
     seq, at, known
         Row, time of the act, and when it was known.
-    gone
-        From when on it is voided; ``NEVER`` while it stands.
     event
         The event.
     """
@@ -45,12 +44,11 @@ class Around:
     seq: int
     at: int
     known: int
-    gone: int
     event: Any
 
     def visible(self, at: int) -> bool:
-        """True when the event counts at a moment."""
-        return self.known <= at < self.gone
+        """True when the event was known by a moment."""
+        return self.known <= at
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +60,19 @@ class History:
     subject, of
         Its name, and ``actor`` or ``tenant``.
     seq, at, known, gone
-        Shape (m,): the decisions at a tier of the policy, by time of the act, then row.
+        Shape (m,): the decisions at a tier of the policy that were not voided, by time of the act, then row;
+        ``gone`` is when a later decision replaced it, or ``NEVER``.
     tier
         Shape (m,), int16: index into the policy's tiers, 0 most severe.
     items
         Item id of each of them, or None.
     around
         Kind to its events, by time of the act, then row.
+    voided, void_items
+        Row to when its void was known, and the items on which no decision stands.
     days
         Shape (d, 3): day of the act, day known, items decided on; a replaced or voided decision is a row with
-        a count of -1 on the day it went. Empty for an account.
+        a count of -1. Empty for an account.
     bases
         Policy version and model that made decisions, with the first and the last act decided on.
     """
@@ -85,12 +86,10 @@ class History:
     tier: NDArray[np.int16]
     items: tuple[str | None, ...]
     around: Mapping[str, tuple[Around, ...]]
+    voided: Mapping[int, int] = field(default_factory=dict)
+    void_items: frozenset[str] = frozenset()
     days: Ints = field(default_factory=lambda: np.empty((0, 3), np.int64))
     bases: tuple[tuple[str, int, int], ...] = ()
-
-    def standing_at(self, at: int) -> NDArray[np.bool_]:
-        """Which of the decisions count at a moment, shape (m,)."""
-        return (self.known <= at) & (self.gone > at)
 
     def events(self, kind: str, at: int) -> Iterator[Around]:
         """The events of a kind that count at a moment."""
@@ -115,7 +114,10 @@ def load(ledger: Ledger, subject: str, of: str, policy: Policy, *, at: int) -> H
         bases = _bases(ledger, subject, of, policy)
         tiers = {tier.id: index for index, tier in enumerate(policy.tiers)}
         rows = _decisions(ledger, subject, of, bases, tuple(tiers), at)
-        voided = _gone(ledger, subject, of, at)
+        voided, replaced = _gone(ledger, subject, of, at)
+        stand = {row[4] for row in rows if row[0] not in voided}
+        void_items = frozenset(row[4] for row in rows if row[0] in voided and row[4] not in stand)
+        rows = [row for row in rows if row[0] not in voided]
         rows.sort(key=lambda row: (row[1], row[0]))
         around = _around(ledger, subject, of, voided, at)
         days = _days(ledger, subject, bases, at) if of == "tenant" else np.empty((0, 3), np.int64)
@@ -126,10 +128,12 @@ def load(ledger: Ledger, subject: str, of: str, policy: Policy, *, at: int) -> H
         seq=columns[:, 0],
         at=columns[:, 1],
         known=columns[:, 2],
-        gone=np.array([voided.get(row[0], NEVER) for row in rows], np.int64),
+        gone=np.array([replaced.get(row[0], NEVER) for row in rows], np.int64),
         tier=np.array([tiers[row[3]] for row in rows], np.int16),
         items=tuple(row[4] for row in rows),
         around=around,
+        voided=voided,
+        void_items=void_items,
         days=days,
         bases=_spans(ledger, subject, bases, at) if of == "tenant" else (),
     )
@@ -194,46 +198,51 @@ def _decisions(
     return ledger._connection.execute(query, (subject, json.dumps(bases), json.dumps(tiers), at)).fetchall()
 
 
-def _gone(ledger: Ledger, subject: str, of: str, at: int) -> dict[int, int]:
-    """Row to the moment from which on it is voided or replaced."""
-    connection = ledger._connection
-    if of == "actor":
-        rows = connection.execute(
-            "SELECT ref, min(known) FROM event WHERE ref IN (SELECT seq FROM event WHERE actor = ?) "
-            "AND kind IN ('void', 'decision') AND known <= ? GROUP BY ref",
-            (subject, at),
-        )
-    else:
-        rows = connection.execute(
-            "SELECT ref, min(known) FROM event INDEXED BY event_ref WHERE ref IS NOT NULL "
-            "AND kind IN ('void', 'decision') AND known <= ? GROUP BY ref",
-            (at,),
-        )
-    return dict(rows)
+def _gone(ledger: Ledger, subject: str, of: str, at: int) -> tuple[dict[int, int], dict[int, int]]:
+    """Row to when it was voided, and row to when it was replaced."""
+    where = "ref IN (SELECT seq FROM event WHERE actor = ?)" if of == "actor" else "ref IS NOT NULL"
+    values = (subject, at) if of == "actor" else (at,)
+    rows = ledger._connection.execute(
+        f"SELECT ref, kind, min(known) FROM event INDEXED BY event_ref WHERE {where} "  # noqa: S608
+        "AND kind IN ('void', 'decision') AND known <= ? GROUP BY ref, kind",
+        values,
+    ).fetchall()
+    return (
+        {ref: known for ref, kind, known in rows if kind == "void"},
+        {ref: known for ref, kind, known in rows if kind == "decision"},
+    )
 
 
 def _around(ledger: Ledger, subject: str, of: str, voided: Mapping[int, int], at: int) -> dict[str, tuple[Around, ...]]:
     found: dict[str, list[Around]] = {}
     query = f"SELECT seq, kind, at, known, body FROM event WHERE {of} = ? AND kind <> 'decision' AND known <= ?"  # noqa: S608
     for seq, kind, when, known, body in ledger._connection.execute(query, (subject, at)):
-        event: ev.Event | Any = ledger._event(seq, kind, body)
-        found.setdefault(kind, []).append(Around(seq, when, known, voided.get(seq, NEVER), event))
+        if seq not in voided:
+            event: ev.Event | Any = ledger._event(seq, kind, body)
+            found.setdefault(kind, []).append(Around(seq, when, known, event))
     return {kind: tuple(sorted(rows, key=lambda row: (row.at, row.seq))) for kind, rows in found.items()}
 
 
 def _days(ledger: Ledger, subject: str, bases: Sequence[str], at: int) -> Ints:
-    """Items decided on, by day of the act and day known; decisions that went count -1 from the day they went."""
+    """Items decided on, by day of the act and day known.
+
+    A replaced decision counts -1 from the day it was replaced on, a voided one from the first.
+    """
     counted = ledger._connection.execute(
         f"SELECT at / {DAY}, known / {DAY}, count(*) FROM event WHERE tenant = ? AND kind = 'decision' "  # noqa: S608
         "AND basis IN (SELECT value FROM json_each(?)) AND known <= ? GROUP BY 1, 2",
         (subject, json.dumps(bases), at),
     ).fetchall()
     went = ledger._connection.execute(
-        f"SELECT e.at / {DAY}, min(x.known) / {DAY}, e.basis FROM event AS x INDEXED BY event_ref "  # noqa: S608
-        "JOIN event AS e ON e.seq = x.ref WHERE x.ref IS NOT NULL AND x.kind IN ('void', 'decision') "
-        "AND x.known <= ? AND e.tenant = ? AND e.kind = 'decision' GROUP BY x.ref",
+        f"SELECT e.at / {DAY}, e.known / {DAY}, min(x.known) / {DAY}, max(x.kind = 'void'), e.basis "  # noqa: S608
+        "FROM event AS x INDEXED BY event_ref JOIN event AS e ON e.seq = x.ref "
+        "WHERE x.ref IS NOT NULL AND x.kind IN ('void', 'decision') AND x.known <= ? "
+        "AND e.tenant = ? AND e.kind = 'decision' GROUP BY x.ref",
         (at, subject),
     ).fetchall()
     keep = set(bases)
-    rows = [*counted, *((day, max(day, gone), -1) for day, gone, basis in went if basis in keep)]
+    rows = list(counted)
+    rows += [
+        (day, known if voided else max(known, gone), -1) for day, known, gone, voided, basis in went if basis in keep
+    ]
     return np.array(rows, np.int64).reshape(-1, 3)

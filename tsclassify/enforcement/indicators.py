@@ -311,7 +311,7 @@ def _notified(case: _Case, start: int) -> list[_Notified]:
                 first.setdefault(item, row)
     found = []
     for item, notice in first.items():
-        if notice.at < start or case.clerk.is_void(item, case.now):
+        if notice.at < start or case.clerk.is_void(item):
             continue
         ends = [row for row in case.clerk._removals.get(item, ()) if row.visible(case.now) and row.at <= case.now]
         own = [row.at for row in ends if row.event.by != "provider"]
@@ -373,12 +373,12 @@ def _found_by_others(case: _Case, name: str, limits: Any) -> Indicator:
             and row.at < first.get(item, case.now + 1)
             for row in rows
         )
-        and not case.clerk.is_void(item, case.now)
+        and not case.clerk.is_void(item)
     ]
     others = [
         item
         for item, at in first.items()
-        if start <= at <= case.now and item not in own and not case.clerk.is_void(item, case.now)
+        if start <= at <= case.now and item not in own and not case.clerk.is_void(item)
     ]
     n = len(own) + len(others)
     if n < limits.min_removals:

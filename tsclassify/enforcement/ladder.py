@@ -68,10 +68,6 @@ class Clerk:
         self._removals: dict[str, list[Around]] = {}
         for row in history.around.get("removal", ()):
             self._removals.setdefault(row.event.item, []).append(row)
-        self._decided: dict[str, list[int]] = {}
-        for index, item in enumerate(history.items):
-            if item is not None:
-                self._decided.setdefault(item, []).append(index)
 
     # ---- strikes
 
@@ -126,17 +122,16 @@ class Clerk:
         """True when the item was taken down by a moment."""
         return any(row.visible(at) and row.at <= at for row in self._removals.get(item, ()))
 
-    def is_void(self, item: str, at: int) -> bool:
+    def is_void(self, item: str) -> bool:
         """True when there was a decision on the item and none stands any more."""
-        rows = self._decided.get(item)
-        return bool(rows) and all(self.history.gone[row] <= at for row in rows or ())
+        return item in self.history.void_items
 
     def open_items(self, notice: Around, at: int) -> tuple[str, ...]:
         """Items cited by a notice that are neither removed nor voided."""
         return tuple(
             item
             for item in getattr(notice.event, "items", ())
-            if not self.is_removed(item, at) and not self.is_void(item, at)
+            if not self.is_removed(item, at) and not self.is_void(item)
         )
 
     def is_resolved(self, take: Around, at: int) -> bool:

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tsclassify.enforcement.history import NEVER, Around, History, load
 from tsclassify.enforcement.ladder import Clerk, ReviewFacts, span
 from tsclassify.enforcement.moments import aware, iso, micros, moment
@@ -213,6 +211,12 @@ class Standing:
         }
 
 
+def upcoming(steps: Sequence[StepState]) -> StepState | None:
+    """The most severe step that is due, unless it was taken since it is."""
+    due = next((step for step in reversed(steps) if step.due is Truth.TRUE), None)
+    return due if due is not None and due.is_open else None
+
+
 def standing(ledger: Ledger, subject: str, policy: Policy, *, at: dt.datetime | str, of: str | None = None) -> Standing:
     """Strikes, due and taken steps of an account or a tenant, from the ledger alone.
 
@@ -318,7 +322,7 @@ def change_points(clerk: Clerk, now: int) -> list[int]:
     for kind in ("notice", "response", "removal", "human_action", "attestation"):
         for row in h.around.get(kind, ()):
             limit = clerk.deadline(row) if kind == "notice" else None
-            candidates = (row.known, row.gone, row.at + clerk.window + 1, limit or now)
+            candidates = (row.known, row.at + clerk.window + 1, limit or now)
             points.update(point for point in candidates if point <= now)
     return sorted(points, reverse=True)
 
@@ -373,33 +377,15 @@ def reversals(clerk: Clerk, at: int, review: Mapping[int, ReviewFacts] | None = 
 
     A condition that is unknown (it asks for a review that is not given) is no reason to reverse.
     """
-    h = clerk.history
-    gone = {row: int(value) for row, value in zip(h.seq.tolist(), h.gone.tolist(), strict=True) if value <= at}
-    still = _without(h, at)
-    again = Clerk(still, clerk.policy)
     known = {step.id for step in clerk.steps}
     found = []
     for take in clerk.takes(at):
         step = take.event.step
-        if step not in known:
-            continue
         facts = (review or {}).get(take.seq)
-        if again.states(take.at, facts)[step] is Truth.FALSE:
-            voided = tuple(sorted(row for row, when in gone.items() if when > take.at))
+        if step in known and clerk.states(take.at, facts)[step] is Truth.FALSE:
+            voided = tuple(sorted(row for row, when in clerk.history.voided.items() if when > take.at))
             found.append(Reversal(step, aware(take.at), take.seq, voided))
     return tuple(found)
-
-
-def _without(h: History, at: int) -> History:
-    """The history with everything that is gone at a moment left out, as if it had never been."""
-    keep = h.gone > at
-    around: dict[str, tuple[Around, ...]] = {
-        kind: tuple(row for row in rows if row.gone > at) for kind, rows in h.around.items()
-    }
-    return History(
-        h.subject, h.of, h.seq[keep], h.at[keep], h.known[keep], np.full(int(keep.sum()), NEVER, np.int64),
-        h.tier[keep], tuple(item for item, held in zip(h.items, keep, strict=True) if held), around, h.days, h.bases,
-    )  # fmt: skip
 
 
 def open_appeals(history: History, at: int) -> list[Around]:
