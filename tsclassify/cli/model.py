@@ -9,7 +9,10 @@ __all__ = ["command"]
 
 @click.group()
 def command() -> None:
-    """Look at a model bundle."""
+    """Look at a model bundle.
+
+    Example: tsclassify model show en-v1
+    """
 
 
 @command.command()
