@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tsclassify.records import Truth
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["why"]
 
 _N_WORDS = 5
+_BAND = re.compile(r"([0-9.]+) in \[([0-9.]+), ([0-9.]+)\)")
+"""How a trace writes a score between the two thresholds."""
 
 
 def words_of(pieces: Iterable[Piece], n: int = _N_WORDS) -> list[str]:
@@ -42,12 +45,35 @@ def _leaf_words(leaf: TraceNode) -> str:
         got, _, asked = leaf.detail.partition("; asked for ")
         return f"the field {name} was {got} (the policy asks for {asked})"
     if leaf.detail == "language not tested":
-        return f"{name} cannot be judged in this language"
+        return "nothing can be told of a text in this language"
+    if leaf.state is Truth.FALSE:
+        return "no category that it asks for reached its threshold"
+    band = _BAND.fullmatch(leaf.detail)
+    if band is not None:
+        return f"the score for {name} is {band[1]}, where a person looks from {band[2]} on and the policy acts from {band[3]}"
     return f"the score for {name} is {leaf.detail}"
 
 
 def _because(leaves: Iterable[TraceNode]) -> str:
-    return joined(list(dict.fromkeys(_leaf_words(leaf) for leaf in leaves)))
+    leaves = list(leaves)
+    if any(leaf.detail == "language not tested" for leaf in leaves):
+        leaves = [leaf for leaf in leaves if leaf.detail == "language not tested"]
+    clauses = list(dict.fromkeys(_leaf_words(leaf) for leaf in leaves))
+    # "it was not found that the text A and it was not found that the text B" reads better said once.
+    for start in (
+        "it was found that the text ",
+        "it was not found that the text ",
+        "it cannot be told whether the text ",
+    ):
+        alike = [clause for clause in clauses if clause.startswith(start)]
+        if len(alike) > 1:
+            word = "or" if "not found" in start else "and"
+            ends = joined([clause.removeprefix(start) for clause in alike], word)
+            at = clauses.index(alike[0])
+            clauses = [clause for clause in clauses if clause not in alike]
+            clauses.insert(at, start + ends)
+    # Clauses have an "and" of their own inside, hence the comma before the last.
+    return clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
 
 
 def _head(decision: Decision) -> str:
@@ -59,7 +85,7 @@ def _head(decision: Decision) -> str:
         "review": "no tier is established, and a person has to look",
     }.get(decision.tier, f"tier {decision.tier}")
     title = f" ({decision.tier_title})" if decision.tier_title else ""
-    text = f"{who}: {what}{title}. This is by the policy {decision.policy_name}, version {decision.policy_version}"
+    text = f"{who}: {what}{title}. Decided by the policy {decision.policy_name}, version {decision.policy_version}"
     text += f", which puts into rules: {decision.source_title}." if decision.source_title else "."
     if decision.mode == "shadow":
         text += " The policy runs in shadow mode: this was recorded, and nothing was done."
@@ -70,18 +96,23 @@ def _finding(finding: Finding) -> str:
     reads = READS_AS.get(finding.category, f"belongs to {finding.category}")
     text = f"The text {reads}: {finding.category} scored {finding.score:.3f}"
     if finding.level == "act":
-        text += f", and the policy acts from {finding.threshold:.3g}."
+        text += f", and the policy acts from {finding.threshold:.3g}"
     elif finding.act_threshold is None:
-        text += f"; from {finding.threshold:.3g} a person looks, and the policy never acts on this category alone."
+        text += f"; from {finding.threshold:.3g} a person looks, and the policy never acts on this category alone"
     else:
-        text += f"; from {finding.threshold:.3g} a person looks, and from {finding.act_threshold:.3g} the policy acts."
+        text += f"; from {finding.threshold:.3g} a person looks, and from {finding.act_threshold:.3g} the policy acts"
+    text += f" (clause {finding.clause})." if finding.clause else "."
     if finding.basis:
-        text += f" The threshold is an operating point, {finding.basis}."
+        text += f" The threshold is an operating point: {finding.basis}."
     words = words_of(finding.pieces)
-    text += f" Words that raised the score most: {', '.join(words)}." if words else " No single word stands out."
-    if finding.clause:
-        text += f" Clause {finding.clause}: {finding.clause_text}." if finding.clause_text else ""
-    return text
+    return text + (
+        f" Words that raised the score most: {', '.join(words)}." if words else " No single word stands out."
+    )
+
+
+def _clauses(findings: Iterable[Finding]) -> list[str]:
+    told = {finding.clause: finding.clause_text for finding in findings if finding.clause and finding.clause_text}
+    return [f"Clause {name}: {text}." for name, text in told.items()]
 
 
 def _tiers(decision: Decision) -> list[str]:
@@ -93,10 +124,9 @@ def _tiers(decision: Decision) -> list[str]:
         if node.state is Truth.TRUE:
             more = [leaf for leaf in leaves if not leaf.label.startswith(("act: ", "review: "))]
             if more:
-                rows.append(f"Its condition for {name} holds, as {_because(more)}.")
-            if name == decision.tier:
-                break
-            rows.append(f"The condition for {name} holds, but an exception lowered it.")
+                rows.append(f"The condition for {name} holds, as {_because(more)}.")
+            if name != decision.tier:
+                rows.append(f"The tier {name} would apply, but an exception lowered it.")
         elif node.state is Truth.UNKNOWN:
             ends = ", so a person has to look" if decision.review else ""
             rows.append(f"Whether {name} applies is open, as {_because(leaves)}{ends}.")
@@ -108,30 +138,35 @@ def _tiers(decision: Decision) -> list[str]:
 
 
 def _context(note: ContextNote) -> str:
+    """A sentence on an exception that was established, open or defeated."""
     name = f"{note.id} ({note.title})" if note.title else note.id
-    reasons = _because(note.trace[0].reasons()) if note.trace else ""
-    if note.effect == "defeated":
-        return f"{name} does not count here, as {_because(note.trace[1].reasons())}"
     if note.state is Truth.TRUE:
         did = (
-            f"and lowered {note.from_tier} to {note.to_tier}"
-            if note.effect == "lowered"
-            else "and had nothing to lower"
+            f"it lowered {note.from_tier} to {note.to_tier}" if note.effect == "lowered" else "it had nothing to lower"
         )
-        return f"{name} holds, as {reasons}, {did}"
+        return f"Exception {name} holds, as {_because(note.trace[0].reasons())}; {did}."
     if note.state is Truth.UNKNOWN:
         open_parts = [node for node in note.trace if node.state is Truth.UNKNOWN] or list(note.trace)
         cause = _because(leaf for node in open_parts for leaf in node.reasons())
-        did = (
-            "an open exception excuses nothing, and a person looks" if note.effect == "review" else "it excuses nothing"
-        )
-        return f"{name} is open, as {cause}: {did}"
-    return f"{name} does not hold, as {reasons}"
+        ends = "excuses nothing, and a person looks" if note.effect == "review" else "excuses nothing"
+        return f"Exception {name} is open, as {cause}; what is open {ends}."
+    return f"Exception {name} does not count here, as {_because(note.trace[1].reasons())}."
+
+
+def _contexts(notes: Iterable[ContextNote]) -> list[str]:
+    told, absent = [], []
+    for note in notes:
+        if note.state is Truth.FALSE and (len(note.trace) < 2 or note.trace[0].state is Truth.FALSE):
+            absent.append(f"{note.id} ({note.title})" if note.title else note.id)
+        else:
+            told.append(_context(note))
+    if absent:
+        told.append(f"Exceptions considered and not established: {'; '.join(absent)}.")
+    return told
 
 
 def _action(action: Action) -> str:
     text = action.says or action.id
-    text += f", within {duration_words(action.within_s)}" if action.within_s is not None else ""
     needs = []
     if "humans" in action.needs:
         n = action.needs["humans"]
@@ -147,7 +182,9 @@ def _outcome(decision: Decision) -> str:
         return f"A guard against a bad release withheld all actions, and a person has to look. Withheld: {withheld}."
     if not decision.actions:
         return "A person has to look; nothing is done to the item until then." if decision.review else ""
-    text = f"Recommended: {'; '.join(_action(action) for action in decision.actions)}."
+    seconds = decision.actions[0].within_s
+    time = f" within {duration_words(seconds)}" if seconds is not None else ""
+    text = f"Recommended{time}: {'; '.join(_action(action) for action in decision.actions)}."
     if decision.review:
         text += " A person has to look as well, as something that bears on this is open."
     return text
@@ -175,9 +212,7 @@ def why(decision: Decision) -> str:
         state = "is not one" if decision.language is Truth.FALSE else "could not be told to be one"
         rows.append(f"The language of the text {state} that the model was tested in.")
     if decision.findings:
-        rows += _tiers(decision)
-        if decision.contexts:
-            rows.append(f"Exceptions considered: {'; '.join(_context(note) for note in decision.contexts)}.")
+        rows += [*_clauses(decision.findings), *_tiers(decision), *_contexts(decision.contexts)]
     rows.append(_outcome(decision))
     rows.append(decision.change)
     if decision.tier != "none" and decision.appeal:

@@ -22,48 +22,37 @@ READS_AS: Final = {
 """Category to what a text in it does."""
 
 SIGNAL_SAYS: Final = {
-    "target_person": ("is about a person", "is not about a person"),
-    "target_group": ("is about a group of people", "is not about a group of people"),
-    "target_facility": (
-        "is about a building, a site or an event",
-        "is not about a building, a site or an event",
-    ),
-    "severe": ("speaks of death or mass violence", "does not speak of death or mass violence"),
-    "specific": (
-        "names a target together with a method, a place or a time",
-        "does not name a target together with a method, a place or a time",
-    ),
-    "imminent": ("speaks of a time that is near", "does not speak of a time that is near"),
-    "conditional": ("sets a condition", "sets no condition"),
-    "veiled": ("implies the violence instead of stating it", "does not merely imply the violence"),
-    "reported": (
-        "reports, quotes or discusses the violence of others",
-        "does not report, quote or discuss the violence of others",
-    ),
-    "condemned": ("condemns the violence or warns of it", "does not condemn the violence or warn of it"),
-    "joking": ("jokes, exaggerates or uses an idiom", "does not joke, exaggerate or use an idiom"),
-    "fictional": ("is fiction, a game, a sport or a lyric", "is not fiction, a game, a sport or a lyric"),
-    "lawful": (
-        "calls for lawful punishment or for the force of a state",
-        "does not call for lawful punishment or for the force of a state",
-    ),
-    "self_directed": ("is about the writer's own self", "is not about the writer's own self"),
+    "target_person": "is about a person",
+    "target_group": "is about a group of people",
+    "target_facility": "is about a building, a site or an event",
+    "severe": "speaks of death or mass violence",
+    "specific": "names a target together with a method, a place or a time",
+    "imminent": "speaks of a time that is near",
+    "conditional": "sets a condition",
+    "veiled": "implies the violence instead of stating it",
+    "reported": "reports, quotes or discusses the violence of others",
+    "condemned": "condemns the violence or warns of it",
+    "joking": "jokes, exaggerates or uses an idiom",
+    "fictional": "is fiction, a game, a sport or a lyric",
+    "lawful": "calls for lawful punishment or for the force of a state",
+    "self_directed": "is about the writer's own self",
 }
-"""Signal to what a text does when it is true, and when it is false."""
+"""Signal to what a text does when it is true."""
 
 
 def signal_says(signal: str, state: str) -> str:
-    """What is said of a text for a signal that is ``true``, ``false`` or ``unknown``.
+    """What is said of a text for a signal that is ``true``, ``false`` or ``unknown``: a finding, never a fact.
 
     Examples
     --------
     >>> signal_says("imminent", "unknown")
     'it cannot be told whether the text speaks of a time that is near'
+    >>> signal_says("imminent", "false")
+    'it was not found that the text speaks of a time that is near'
     """
-    yes, no = SIGNAL_SAYS.get(signal, (f"shows the signal {signal}", f"does not show the signal {signal}"))
-    if state == "unknown":
-        return f"it cannot be told whether the text {yes}"
-    return f"the text {yes if state == 'true' else no}"
+    says = SIGNAL_SAYS.get(signal, f"has the signal {signal}")
+    start = {"true": "it was found that", "false": "it was not found that"}.get(state, "it cannot be told whether")
+    return f"{start} the text {says}"
 
 
 def joined(parts: Sequence[str], word: str = "and") -> str:

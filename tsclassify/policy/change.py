@@ -62,8 +62,10 @@ def _other_changes(policy: Policy, facts: Facts) -> Iterator[_Change]:
                 yes, no = f"its {name.meta} been {values}", f"its {name.meta} been known not to be {values}"
             else:
                 now = int(facts.signals[name][0]) if name in facts.signals else int(Truth.UNKNOWN)
-                phrases = SIGNAL_SAYS.get(name, (f"has the signal {name}", f"lacks the signal {name}"))
-                yes, no = (f"it been found that the text {phrase}" for phrase in phrases)
+                says = SIGNAL_SAYS.get(name, f"has the signal {name}")
+                yes, no = f"it been found that the text {says}", f"it been known not to be so that the text {says}"
+                if now == Truth.TRUE:
+                    no = f"it not been found that the text {says}"
             for value, words in ((Truth.TRUE, yes), (Truth.FALSE, no)):
                 if value != now:
                     yield _Change("meta" if isinstance(name, Meta) else "signal", name, int(value), 0.0, words)

@@ -55,7 +55,7 @@ def _leaf_words(leaf: Any) -> str:
     if isinstance(leaf, Review):
         return f"{joined(leaf.review, 'or')} reaches review"
     if isinstance(leaf, Signal):
-        return f"the text {joined([SIGNAL_SAYS[name][0] for name in leaf.signal], 'or')}"
+        return f"the text {joined([SIGNAL_SAYS[name] for name in leaf.signal], 'or')}"
     if isinstance(leaf, Meta):
         values = joined([str(value) for value in leaf.values], "or")
         return f"the field {leaf.meta} is {values}"

@@ -154,9 +154,9 @@ def _appeal(policy: Policy) -> str:
     if policy.appeals is None:
         return ""
     time = duration_words(int(policy.appeals.open_for.total_seconds()))
-    how = f": {policy.appeals.contact}" if policy.appeals.contact else ""
-    who = ", and someone other than the person who decided answers" if policy.appeals.reviewer != "anyone" else ""
-    return f"It may be contested within {time}{how}{who}"
+    text = f"It may be contested within {time}"
+    text += f": {policy.appeals.contact}" if policy.appeals.contact else ""
+    return text if policy.appeals.reviewer == "anyone" else f"{text}. Someone other than the person who decided answers"
 
 
 def decision(
