@@ -12,9 +12,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from tsclassify.features.build import C_BITS, Scratch, build_features, n_pieces, write_pieces
+from tsclassify.features.build import C_BITS, Scratch, build_features, write_pieces
 from tsclassify.features.compiled import bucket, fingerprint, jit
-from tsclassify.features.scan import N_TOKENS, T_LENGTH, Memo, Tables, scan_post
+from tsclassify.features.memo import LIFE, N_TOKENS, PIECES_SHIFT, SUMMED, T_INFO, T_SUMS, Memo, Tables
+from tsclassify.features.scan import scan_post
 
 __all__ = ["SUM_WORDS", "make_entry"]
 
@@ -23,6 +24,7 @@ SUM_WORDS: Final = 4
 
 _BYTES = np.uint64(0x00FF00FF00FF00FF)
 _PAIRS = np.uint64(0x0000FFFF0000FFFF)
+_LOW = np.uint64(0xFFFFFFFF)
 _EIGHT = np.uint64(8)
 _SIXTEEN = np.uint64(16)
 _FLUSH: Final = 256
@@ -82,15 +84,21 @@ def norm_of(norms: Any, family: int, n: int) -> Any:
 @jit
 def finish(sums: Any, counts: Any, model: Any, table: int, out: Any, row: int) -> None:
     """Logits of one post from the lanes of four families, in a fixed order of operations."""
+    # 128 was added to each weight: take it off once per row.
+    factor_0 = norm_of(model.norms, 0, counts[0])
+    factor_1 = norm_of(model.norms, 1, counts[1])
+    factor_2 = norm_of(model.norms, 2, counts[2])
+    factor_3 = norm_of(model.norms, 3, counts[3])
+    lanes = model.lanes
     for lane in range(8):
         word = (lane & 3) // 2 + 2 * (lane & 1)
         high = np.uint64(32 if lane >= 4 else 0)
-        value = 0.0
-        for family in range(4):
-            total = np.int64((sums[4 * family + word] >> high) & np.uint64(0xFFFFFFFF)) - 128 * counts[family]
-            value += norm_of(model.norms, family, counts[family]) * np.float64(total)
+        value = factor_0 * np.float64(np.int64((sums[word] >> high) & _LOW) - 128 * counts[0])
+        value += factor_1 * np.float64(np.int64((sums[4 + word] >> high) & _LOW) - 128 * counts[1])
+        value += factor_2 * np.float64(np.int64((sums[8 + word] >> high) & _LOW) - 128 * counts[2])
+        value += factor_3 * np.float64(np.int64((sums[12 + word] >> high) & _LOW) - 128 * counts[3])
         place = 8 * table + lane
-        out[row, place] = np.float32(model.lanes[1, place] + model.lanes[0, place] * value)
+        out[row, place] = np.float32(lanes[1, place] + lanes[0, place] * value)
 
 
 @jit
@@ -100,8 +108,9 @@ def score_post(
 ) -> None:  # fmt: skip
     """Logits of the built post in one table of eight lanes.
 
-    ``pieces`` remembers the sums of each word's pieces: (n tokens * tables, 5) words, the last one a stamp that
-    says in which life of the memo they were made.
+    The sums of a word's pieces are remembered in the token's own row, or, where several tables share the memo, in
+    ``pieces``: five words per token and table, the last one the life of the memo in which they were made. An empty
+    ``pieces`` says the former.
     """
     shift = np.uint64(64 - config[C_BITS])
     first = table << config[C_BITS]
@@ -111,21 +120,29 @@ def score_post(
     add_rows(features, bounds[0], bounds[1], model.weights, first, shift, sums, 8)
     add_rows(features, bounds[1], bounds[2], model.weights, first, shift, sums, 12)
     n_chars = 0
-    life = np.uint64(memo.counts[5] + 1)
+    life = np.uint64(memo.counts[LIFE])
+    words, tokens, weights = scratch.words, memo.tokens, model.weights
+    inline = len(pieces) == 0
     for k in range(bounds[3]):
-        token = np.int64(scratch.words[k])
-        at = 5 * (table * N_TOKENS + token)
-        if pieces[at + 4] != life:
+        token = np.int64(words[k])
+        info = tokens[8 * token + T_INFO]
+        n_chars += np.int64(info >> np.uint64(PIECES_SHIFT))
+        kept = tokens if inline else pieces
+        at = 8 * token + T_SUMS if inline else 5 * (table * N_TOKENS + token)
+        fresh = info & np.uint64(SUMMED) == 0 if inline else pieces[at + 4] != life
+        if fresh:
             for w in range(4):
-                pieces[at + w] = 0
+                kept[at + w] = 0
             end = write_pieces(token, memo, config, room, 0)
-            add_rows(room, 0, end, model.weights, first, shift, pieces, at)
-            pieces[at + 4] = life
-        sums[4] += pieces[at]
-        sums[5] += pieces[at + 1]
-        sums[6] += pieces[at + 2]
-        sums[7] += pieces[at + 3]
-        n_chars += n_pieces(np.int64(memo.ints[T_LENGTH + token]), config)
+            add_rows(room, 0, end, weights, first, shift, kept, at)
+            if inline:
+                tokens[8 * token + T_INFO] = info | np.uint64(SUMMED)
+            else:
+                pieces[at + 4] = life
+        sums[4] += kept[at]
+        sums[5] += kept[at + 1]
+        sums[6] += kept[at + 2]
+        sums[7] += kept[at + 3]
     counts[0] = bounds[0]
     counts[1] = n_chars
     counts[2] = bounds[1] - bounds[0]
@@ -140,13 +157,13 @@ def make_entry() -> Any:
     @jit
     def score_rows(
         data: Any, offsets: Any, rows: Any, out: Any,
-        m_counts: Any, m_ints: Any, m_keys: Any, m_info: Any, m_stretches: Any, m_stream: Any, m_rows: Any,
+        m_counts: Any, m_ints: Any, m_keys: Any, m_tokens: Any, m_stretches: Any, m_refs: Any, m_stream: Any, m_rows: Any,
         s_features: Any, s_words: Any, s_seen_keys: Any, s_seen_stamps: Any, s_shown: Any, s_back: Any, s_solo: Any,
         s_stamp: Any, t_chars: Any, t_twins: Any, t_keys: Any, t_lexicon: Any, config: Any,
         weights: Any, norms: Any, lanes: Any, pieces: Any, room: Any, small: Any, sums: Any,
     ) -> int:  # fmt: skip
         """Logits of the posts numbered in `rows`: all tables that ``lanes`` has."""
-        memo = Memo(m_counts, m_ints, m_keys, m_info, m_stretches, m_stream, m_rows)
+        memo = Memo(m_counts, m_ints, m_keys, m_tokens, m_stretches, m_refs, m_stream, m_rows)
         scratch = Scratch(s_features, s_words, s_seen_keys, s_seen_stamps, s_shown, s_back, s_solo, s_stamp)
         tables = Tables(t_chars, t_twins, t_keys, t_lexicon)
         model = Model(weights, norms, lanes)

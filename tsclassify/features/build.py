@@ -9,7 +9,7 @@ import numpy as np
 from tsclassify.errors import InputError
 from tsclassify.features import hashing
 from tsclassify.features.compiled import jit, mix
-from tsclassify.features.scan import (
+from tsclassify.features.memo import (
     GROUP_SHIFT,
     GROUPS,
     KIND_EMOJI,
@@ -18,10 +18,11 @@ from tsclassify.features.scan import (
     KIND_QUOTE,
     LENGTH_SHIFT,
     MASKED,
-    MAX_TOKENS,
     MODE_FOLD,
     NEGATOR,
     O_CHAIN,
+    O_CHAR_MAX,
+    O_CHAR_MIN,
     O_EXPANSIONS,
     O_MASK,
     O_MEMBERS,
@@ -29,6 +30,8 @@ from tsclassify.features.scan import (
     O_SILENT,
     O_SLOTS,
     OTHER_SCRIPT,
+    PIECES_SHIFT,
+    POST,
     SEQ,
     SEQ_FLAGS,
     SILENT,
@@ -36,15 +39,17 @@ from tsclassify.features.scan import (
     T_BEGIN,
     T_CODES,
     T_HASH,
-    T_LENGTH,
+    T_INFO,
+    T_SEEN,
     Tables,
 )
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.text import rules
 from tsclassify.text.lexicon import MODES, Lexicon
+from tsclassify.text.normalize import MAX_TOKENS
 from tsclassify.text.table import char_table
 
-__all__ = ["Scratch", "build_features", "make_config", "make_scratch", "make_tables", "n_pieces"]
+__all__ = ["Scratch", "build_features", "make_config", "make_scratch", "make_tables", "write_pieces"]
 
 PER_TOKEN: Final = 20
 """Most features of one token outside the char family: 4 phrases, 7 skips, negation, start, place, 5 backed off."""
@@ -154,6 +159,8 @@ def make_tables(spec: FeatureSpec, lexicon: Lexicon) -> Tables:
     head[O_NEGATORS] = groups.index(spec.negators) if spec.negators in groups else -1
     head[O_CHAIN] = spec.back_chain
     head[O_SILENT] = sum(1 << bit for bit, sign in enumerate('?!"') if sign in spec.silent)
+    head[O_CHAR_MIN] = spec.char_min
+    head[O_CHAR_MAX] = spec.char_max
     head[O_MEMBERS] = len(head)
     chars = np.concatenate([table.index, table.entries, table.expansions])
     return Tables(
@@ -165,49 +172,29 @@ def make_tables(spec: FeatureSpec, lexicon: Lexicon) -> Tables:
 
 
 @jit
-def n_pieces(length: int, config: Any) -> int:
-    """Number of char features of a token."""
-    total = 0
-    for size in range(config[C_CHAR_MIN], config[C_CHAR_MAX] + 1):
-        total += max(0, length + 2 - size + 1)
-    return total
-
-
-@jit
-def has_pieces(info: int) -> bool:
-    """Whether a token has char features: a word that is not masked."""
-    return info & 15 == 0 and not info & MASKED
-
-
-@jit
-def distinct(features: Any, lo: int, hi: int, scratch: Any) -> int:
-    """Keep the first of equal hashes in ``features[lo:hi]``; returns the new end."""
+def open_set(room: int, stamps: Any, stamp: Any) -> Any:
+    """Begin a new set of hashes with `room` for as many; returns the mask of its slots."""
     size = 512
-    while size < 2 * (hi - lo):
+    while size < 2 * room:
         size *= 2
-    mask = np.uint64(size - 1)
-    scratch.stamp[0] += 1
-    if scratch.stamp[0] >= 2147483647:
-        scratch.seen_stamps[:] = 0
-        scratch.stamp[0] = 1
-    stamp = scratch.stamp[0]
-    keys, stamps = scratch.seen_keys, scratch.seen_stamps
-    write = lo
-    for k in range(lo, hi):
-        h = features[k]
-        slot = np.int64(h & mask)
-        fresh = True
-        while stamps[slot] == stamp:
-            if keys[slot] == h:
-                fresh = False
-                break
-            slot = (slot + 1) & (size - 1)
-        if fresh:
-            stamps[slot] = stamp
-            keys[slot] = h
-            features[write] = h
-            write += 1
-    return write
+    stamp[0] += 1
+    if stamp[0] >= 2147483647:
+        stamps[:] = 0
+        stamp[0] = 1
+    return size - 1
+
+
+@jit
+def is_new(h: Any, mask: int, keys: Any, stamps: Any, stamp: int) -> bool:
+    """Add a hash to the open set; False when it is there already."""
+    slot = np.int64(h) & mask
+    while stamps[slot] == stamp:
+        if keys[slot] == h:
+            return False
+        slot = (slot + 1) & mask
+    stamps[slot] = stamp
+    keys[slot] = h
+    return True
 
 
 @jit
@@ -216,9 +203,10 @@ def post_flags(n: int, memo: Any, negated: bool) -> int:  # noqa: C901 (a flat t
     bits = 0
     capitals = 0
     words = 0
+    ints, tokens = memo.ints, memo.tokens
     for k in range(n):
-        info = memo.info[memo.ints[SEQ + k]]
-        flag = memo.ints[SEQ_FLAGS + k]
+        info = np.int64(tokens[8 * np.int64(ints[SEQ + k]) + T_INFO])
+        flag = ints[SEQ_FLAGS + k]
         kind = info & 15
         if kind == KIND_QUESTION:
             bits |= 1
@@ -259,52 +247,77 @@ def post_flags(n: int, memo: Any, negated: bool) -> int:  # noqa: C901 (a flat t
 
 
 @jit
-def settle(n: int, memo: Any, scratch: Any, tables: Any, config: Any) -> tuple[int, int, bool]:
+def settle(n: int, memo: Any, scratch: Any, tables: Any, config: Any) -> tuple[int, int, int, bool]:  # noqa: C901
     """Fold masked runs and write what each token shows; features of single places go to ``scratch.features``.
 
-    Returns the length of the sequence (with its end marks), the features written, and whether a negator was seen.
+    Returns the length of the sequence (with its end marks), the features written, the number of words in
+    ``scratch.words`` whose pieces count, and whether a negator was seen. ``scratch.solo`` has bit 0 where a place
+    has a feature of its own, bit 1 where what it shows may stand elsewhere in the post too.
     """
     features, shown, back, solo = scratch.features, scratch.shown, scratch.back, scratch.solo
-    window = config[C_WINDOW]
+    words, ints, tokens, lexicon = scratch.words, memo.ints, memo.tokens, tables.lexicon
+    memo.counts[POST] += 1
+    post = np.uint64(memo.counts[POST]) << np.uint64(20)
+    window, first, use_starts, dedup = config[C_WINDOW], config[C_FIRST], config[C_STARTS], config[C_DEDUP]
+    ends = config[C_ENDS]
     size = 0
-    if config[C_ENDS]:
+    if ends:
         shown[0] = _BEGIN
         back[0] = _BEGIN
         solo[0] = 0
         size = 1
     write = 0
+    n_words = 0
     left = 0
     last = -1
     place = 0
     negated = False
     begins = False
     for k in range(n):
-        token = np.int64(memo.ints[SEQ + k])
-        info = memo.info[token]
+        row = 8 * np.int64(ints[SEQ + k])
+        info = np.int64(tokens[row + T_INFO])
         kind = info & 15
-        starts = memo.ints[SEQ_FLAGS + k] & rules.STARTS != 0
+        starts = ints[SEQ_FLAGS + k] & rules.STARTS != 0
         if KIND_QUESTION <= kind <= KIND_EXCLAMATION or starts:
             left = 0
         begins = begins or starts
+        seen = tokens[row + T_SEEN]
+        before = (seen >> np.uint64(20)) << np.uint64(20) == post
+        if info >> PIECES_SHIFT and not (before and dedup):
+            words[n_words] = ints[SEQ + k]
+            n_words += 1
         if info & SILENT:
             continue
-        group = (info >> GROUP_SHIFT) - 1
+        group = (info >> GROUP_SHIFT & 0xFFFF) - 1
         if last >= 0 and group >= 0:
             if group == last and info & MASKED:
                 continue
-            if tables.lexicon[GROUPS + 4 * group] == MODE_FOLD and tables.lexicon[GROUPS + 4 * group + 1] >> last & 1:
-                into = tables.lexicon[GROUPS + 4 * group + 2]
+            if lexicon[GROUPS + 4 * group] == MODE_FOLD and lexicon[GROUPS + 4 * group + 1] >> last & 1:
+                # The word itself has pieces still; only its place in phrases goes.
+                if not before:
+                    tokens[row + T_SEEN] = post | np.uint64(0xFFFFF)
+                into = lexicon[GROUPS + 4 * group + 2]
                 if into >= 0:
-                    shown[size - 1] = tables.keys[tables.lexicon[O_SLOTS] + into]
+                    shown[size - 1] = tables.keys[lexicon[O_SLOTS] + into]
                     back[size - 1] = shown[size - 1]
                     last = into
                 continue
-        h = memo.keys[T_HASH + token]
+        h = tokens[row + T_HASH]
         shown[size] = h
-        back[size] = memo.keys[T_BACK + token]
-        masked = info & MASKED != 0
-        solo[size] = 0 if masked else 1
-        last = group if masked else -1
+        back[size] = tokens[row + T_BACK]
+        if info & MASKED:
+            # Other words show the same group, so a place may repeat unseen.
+            solo[size] = 2
+            last = group
+        else:
+            solo[size] = 1
+            last = -1
+            at = np.int64(seen & np.uint64(0xFFFFF))
+            if before and at != 0xFFFFF:
+                solo[size] = 3
+                solo[at] |= 2
+            else:
+                tokens[row + T_SEEN] = post | np.uint64(size)
         size += 1
         if info & NEGATOR:
             negated = True
@@ -313,26 +326,27 @@ def settle(n: int, memo: Any, scratch: Any, tables: Any, config: Any) -> tuple[i
             features[write] = mix(_SEED_NEGATED, h)
             write += 1
             left -= 1
-        if begins and config[C_STARTS]:
+        if begins and use_starts:
             features[write] = mix(_SEED_STARTS, h)
             write += 1
         begins = False
-        if place < config[C_FIRST]:
+        if place < first:
             features[write] = mix(mix(_SEED_FIRST, np.uint64(place)), h)
             write += 1
         place += 1
-    if config[C_ENDS]:
+    if ends:
         shown[size] = _END
         back[size] = _END
         solo[size] = 0
         size = size + 1 if size > 1 else 0
-    return size, write, negated
+    return size, write, n_words, negated
 
 
 @jit
 def write_back(size: int, write: int, scratch: Any, config: Any) -> int:
     """Backed-off phrases of a sequence into ``scratch.features[write:]``; returns the end."""
     features, back = scratch.features, scratch.back
+    keys, stamps, dedup = scratch.seen_keys, scratch.seen_stamps, config[C_DEDUP]
     if config[C_CHAIN]:
         kept = 0
         for k in range(size):
@@ -342,13 +356,15 @@ def write_back(size: int, write: int, scratch: Any, config: Any) -> int:
         size = kept if kept > 2 * config[C_ENDS] else 0
     longest = config[C_BACK_MAX]
     shortest = config[C_BACK_MIN]
+    mask = open_set(size * longest, stamps, scratch.stamp) if dedup else 0
+    stamp = scratch.stamp[0]
     for i in range(size):
         h = _SEED_BACK
         known = False
         for j in range(i, min(size, i + longest)):
             h = mix(h, back[j])
             known = known or (back[j] != _GENERIC and back[j] != _BEGIN and back[j] != _END)
-            if known and j - i + 1 >= shortest:
+            if known and j - i + 1 >= shortest and (not dedup or is_new(h, mask, keys, stamps, stamp)):
                 features[write] = h
                 write += 1
     return write
@@ -365,29 +381,36 @@ def build_features(  # noqa: C901 (one flat loop for each family)
     shared counts as part of the word family.
     """
     features, shown, solo = scratch.features, scratch.shown, scratch.solo
-    size, write, negated = settle(n, memo, scratch, tables, config)
-    word_max = config[C_WORD_MAX]
+    keys, stamps = scratch.seen_keys, scratch.seen_stamps
+    size, singles, n_words, negated = settle(n, memo, scratch, tables, config)
+    word_max, n_skips, dedup = config[C_WORD_MAX], config[C_N_SKIPS], config[C_DEDUP]
+    mask = open_set(singles + size * (word_max + n_skips), stamps, scratch.stamp) if dedup else 0
+    stamp = scratch.stamp[0]
+    write = 0
+    for k in range(singles):
+        if not dedup or is_new(features[k], mask, keys, stamps, stamp):
+            features[write] = features[k]
+            write += 1
     for i in range(size):
         h = _SEED_WORD
+        # Only a phrase whose first word stands twice can itself stand twice.
+        repeats = dedup and solo[i] & 2
         for j in range(i, min(size, i + word_max)):
             h = mix(h, shown[j])
-            if j > i or solo[i]:
+            if (j > i or solo[i] & 1) and (not repeats or is_new(h, mask, keys, stamps, stamp)):
                 features[write] = h
                 write += 1
-    for s in range(config[C_N_SKIPS]):
+    for s in range(n_skips):
         skip = config[C_SKIPS + s]
         seed = mix(_SEED_SKIP, np.uint64(skip))
         for i in range(size - skip):
-            features[write] = mix(mix(seed, shown[i]), shown[i + skip])
-            write += 1
-    dedup = config[C_DEDUP]
-    if dedup:
-        write = distinct(features, 0, write, scratch)
+            h = mix(mix(seed, shown[i]), shown[i + skip])
+            if not (dedup and solo[i] & 2) or is_new(h, mask, keys, stamps, stamp):
+                features[write] = h
+                write += 1
     bounds[0] = write
     if config[C_BACK_MAX]:
         write = write_back(size, write, scratch, config)
-        if dedup:
-            write = distinct(features, bounds[0], write, scratch)
         if config[C_SHARED]:
             bounds[0] = write
     bounds[1] = write
@@ -400,32 +423,15 @@ def build_features(  # noqa: C901 (one flat loop for each family)
                 write += 1
             flag += 1
     bounds[2] = write
-    count = 0
-    if config[C_CHAR_MAX]:
-        # Distinct words by token number: the spare end of the buffer holds the numbers as hashes.
-        if dedup:
-            end = write
-            for k in range(n):
-                if has_pieces(memo.info[memo.ints[SEQ + k]]):
-                    features[end] = np.uint64(memo.ints[SEQ + k])
-                    end += 1
-            end = distinct(features, write, end, scratch)
-            for k in range(write, end):
-                scratch.words[count] = np.int32(features[k])
-                count += 1
-        else:
-            for k in range(n):
-                if has_pieces(memo.info[memo.ints[SEQ + k]]):
-                    scratch.words[count] = memo.ints[SEQ + k]
-                    count += 1
-    bounds[3] = count
+    bounds[3] = n_words
 
 
 @jit
 def write_pieces(token: int, memo: Any, config: Any, out: Any, at: int) -> int:
     """Hashes of all pieces of a word with a blank on each side into ``out[at:]``; returns the end."""
-    begin = np.int64(memo.ints[T_BEGIN + token])
-    length = np.int64(memo.ints[T_LENGTH + token])
+    ints = memo.ints
+    begin = T_CODES + np.int64(ints[T_BEGIN + token])
+    length = np.int64(memo.tokens[8 * token + T_INFO]) >> LENGTH_SHIFT & 0xFFFF
     shortest = config[C_CHAR_MIN]
     longest = config[C_CHAR_MAX]
     for i in range(-1, length + 1):
@@ -433,7 +439,7 @@ def write_pieces(token: int, memo: Any, config: Any, out: Any, at: int) -> int:
         for j in range(i, min(length + 1, i + longest)):
             code = _BLANK
             if 0 <= j < length:
-                code = np.uint64(memo.ints[T_CODES + begin + j])
+                code = np.uint64(ints[begin + j])
             h = mix(h, code)
             if j - i + 1 >= shortest:
                 out[at] = h

@@ -72,7 +72,9 @@ RULES = _compile_rules()
 def fingerprint() -> int:
     """A number that changes when a source of the kernel changes; numba itself looks at the entry's file only."""
     folder = os.path.dirname(__file__)
-    files = [os.path.join(folder, name + ".py") for name in ("accumulate", "build", "compiled", "extract", "scan")]
+    files = [
+        os.path.join(folder, name + ".py") for name in ("accumulate", "build", "compiled", "extract", "memo", "scan")
+    ]
     stamps = []
     for name in (*files, rules.__file__, hashing.__file__):
         state = os.stat(name)

@@ -15,14 +15,15 @@ from tsclassify.features.build import (
     make_config,
     make_scratch,
     make_tables,
-    n_pieces,
     write_pieces,
 )
 from tsclassify.features.compiled import bucket, jit
-from tsclassify.features.scan import MAX_TOKENS, T_LENGTH, make_memo, scan_post
+from tsclassify.features.memo import PIECES_SHIFT, T_INFO, make_memo
+from tsclassify.features.scan import scan_post
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.text import rules
 from tsclassify.text.lexicon import Lexicon
+from tsclassify.text.normalize import MAX_TOKENS
 
 __all__ = ["extract"]
 
@@ -44,7 +45,7 @@ def _extract(  # noqa: C901 (one flat loop for each family)
         build_features(n, memo, scratch, tables, config, bounds)
         n_chars = 0
         for k in range(bounds[3]):
-            n_chars += n_pieces(np.int64(memo.ints[T_LENGTH + scratch.words[k]]), config)
+            n_chars += np.int64(memo.tokens[8 * np.int64(scratch.words[k]) + T_INFO]) >> PIECES_SHIFT
         if write + bounds[2] + n_chars > len(columns) and row > first:
             break
         counts = (bounds[0], n_chars, bounds[1] - bounds[0], bounds[2] - bounds[1])

@@ -72,22 +72,22 @@ class _State:
     """One thread's memo, scratch and argument lists for each table."""
 
     def __init__(self, owner: Scorer, kernel: ModuleType) -> None:
-        from tsclassify.features import build, scan
+        from tsclassify.features import build, memo
 
-        memo, scratch = scan.make_memo(), build.make_scratch()
-        shared = (*memo, *scratch, *owner.tables, owner.config)
+        scratch = build.make_scratch()
+        shared = (*memo.make_memo(), *scratch, *owner.tables, owner.config)
         self.tails = [
             (
                 *shared,
                 table.packed,
                 owner.norms,
                 table.lanes,
-                np.zeros(5 * scan.N_TOKENS * (table.lanes.shape[1] // _LANES), dtype=np.uint64),
+                np.zeros(5 * memo.N_TOKENS * (table.lanes.shape[1] // _LANES) if number or table.lanes.shape[1] > _LANES else 0, dtype=np.uint64),
                 np.empty(512, dtype=np.uint64),
                 np.zeros(8, dtype=np.int64),
                 np.zeros(16, dtype=np.uint64),
             )
-            for table in owner.parts
+            for number, table in enumerate(owner.parts)
         ]
 
 
