@@ -24,6 +24,7 @@ _FIRST: Final = "#0065a3"
 _SECOND: Final = "#b84800"
 _VARIABLES: Final = {_INK: "--ink", _FAINT: "--faint", _FIRST: "--first", _SECOND: "--second"}
 _DPI: Final = 110
+_FIRM_BIN: Final = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,7 +211,9 @@ def _reliability_axes(report: Report, axis: Any, category: str, curve: Mapping[s
         if n and x is not None and x == x
     ]
     axis.plot([0, 1], [0, 1], color=_SECOND, linewidth=1.2, linestyle="--")
-    axis.plot([x for x, _, _ in filled], [y for _, y, _ in filled], color=_FIRST, linewidth=1.2)
+    # bins of a few posts jump about: they are shown, but no line leads to them
+    firm = [(x, y) for x, y, n in filled if n >= _FIRM_BIN]
+    axis.plot([x for x, _ in firm], [y for _, y in firm], color=_FIRST, linewidth=1.2)
     largest = max((n for _, _, n in filled), default=1)
     axis.scatter(
         [x for x, _, _ in filled], [y for _, y, _ in filled], color=_FIRST,
