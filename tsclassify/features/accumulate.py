@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tsclassify.features.build import C_BITS, Scratch, build_features, write_pieces
-from tsclassify.features.compiled import bucket, fingerprint, jit
+from tsclassify.features.compiled import bucket, entry, fingerprint, jit
 from tsclassify.features.memo import LIFE, N_TOKENS, PIECES_SHIFT, SUMMED, T_INFO, T_SUMS, Memo, Tables
 from tsclassify.features.scan import scan_post
 
@@ -119,7 +119,7 @@ def score_post(
     add_rows(features, 0, bounds[0], model.weights, first, shift, sums, 0)
     add_rows(features, bounds[0], bounds[1], model.weights, first, shift, sums, 8)
     add_rows(features, bounds[1], bounds[2], model.weights, first, shift, sums, 12)
-    n_chars = 0
+    n_chars: Any = 0
     life = np.uint64(memo.counts[LIFE])
     words, tokens, weights = scratch.words, memo.tokens, model.weights
     inline = len(pieces) == 0
@@ -154,12 +154,12 @@ def make_entry() -> Any:
     """The compiled entry; a fingerprint of the sources is part of its cache key, so no stale code is ever run."""
     made_from = fingerprint()
 
-    @jit
+    @entry
     def score_rows(
         data: Any, offsets: Any, rows: Any, out: Any,
-        m_counts: Any, m_ints: Any, m_keys: Any, m_tokens: Any, m_stretches: Any, m_refs: Any, m_stream: Any, m_rows: Any,
-        s_features: Any, s_words: Any, s_seen_keys: Any, s_seen_stamps: Any, s_shown: Any, s_back: Any, s_solo: Any,
-        s_stamp: Any, t_chars: Any, t_twins: Any, t_keys: Any, t_lexicon: Any, config: Any,
+        m_counts: Any, m_ints: Any, m_keys: Any, m_tokens: Any, m_stretches: Any, m_refs: Any, m_stream: Any,
+        m_rows: Any, s_features: Any, s_words: Any, s_seen_keys: Any, s_seen_stamps: Any, s_shown: Any, s_back: Any,
+        s_solo: Any, s_stamp: Any, t_chars: Any, t_twins: Any, t_keys: Any, t_lexicon: Any, config: Any,
         weights: Any, norms: Any, lanes: Any, pieces: Any, room: Any, small: Any, sums: Any,
     ) -> int:  # fmt: skip
         """Logits of the posts numbered in `rows`: all tables that ``lanes`` has."""

@@ -371,9 +371,7 @@ def write_back(size: int, write: int, scratch: Any, config: Any) -> int:
 
 
 @jit
-def build_features(  # noqa: C901 (one flat loop for each family)
-    n: int, memo: Any, scratch: Any, tables: Any, config: Any, bounds: Any
-) -> None:
+def build_features(n: int, memo: Any, scratch: Any, tables: Any, config: Any, bounds: Any) -> None:
     """Feature hashes of the scanned post.
 
     ``scratch.features`` receives the word, back and post families one after the other; ``bounds`` their ends, and

@@ -19,16 +19,25 @@ import numpy as np
 from tsclassify.features import hashing
 from tsclassify.text import rules
 
-__all__ = ["RULES", "bucket", "fingerprint", "jit", "mix"]
+__all__ = ["RULES", "bucket", "entry", "fingerprint", "jit", "mix"]
 
 _MULTIPLIER = np.uint64(hashing.MULTIPLIER)
 _SPREAD = np.uint64(hashing.SPREAD)
 _HALF = np.uint64(32)
 
 
-def jit(function: Any, **options: Any) -> Any:
-    """Compile without Python objects, without the interpreter's lock, and keep the result on disk."""
-    compiled = numba.njit(cache=True, nogil=True, **options)(function)
+def entry(function: Any) -> Any:
+    """Compile a function that Python calls, and keep the result on disk.
+
+    `function` must be a closure over ``fingerprint()``: the closure is part of the cache key, while numba itself
+    looks only at the file of `function` and would run stale code after a change in another one.
+    """
+    return numba.njit(cache=True, nogil=True)(function)
+
+
+def jit(function: Any) -> Any:
+    """Compile without Python objects and without the interpreter's lock; kept on disk only within an entry."""
+    compiled = numba.njit(nogil=True)(function)
     template_for = compiled.get_call_template
 
     def general_template(args: Any, kws: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -17,7 +18,7 @@ from tsclassify.features.build import (
     make_tables,
     write_pieces,
 )
-from tsclassify.features.compiled import bucket, jit
+from tsclassify.features.compiled import bucket, entry, fingerprint
 from tsclassify.features.memo import PIECES_SHIFT, T_INFO, make_memo
 from tsclassify.features.scan import scan_post
 from tsclassify.features.spec import FeatureSpec
@@ -30,68 +31,74 @@ __all__ = ["extract"]
 _PIECES: int = 6 * (rules.MAX_WORD + 2)
 
 
-@jit
-def _extract(  # noqa: C901 (one flat loop for each family)
-    data: Any, offsets: Any, first: int, memo: Any, scratch: Any, tables: Any, config: Any, norms: Any,
-    columns: Any, values: Any, ends: Any, pieces: Any,
-) -> tuple[int, int]:  # fmt: skip
-    """Rows from `first` on until the buffers are full; returns (next row, entries written)."""
-    bounds = np.zeros(4, dtype=np.int64)
-    shift = np.uint64(64 - config[C_BITS])
-    write = 0
-    row = first
-    while row < len(offsets) - 1:
-        n = scan_post(data, offsets[row], offsets[row + 1], memo, tables)
-        build_features(n, memo, scratch, tables, config, bounds)
-        n_chars = 0
-        for k in range(bounds[3]):
-            n_chars += np.int64(memo.tokens[8 * np.int64(scratch.words[k]) + T_INFO]) >> PIECES_SHIFT
-        if write + bounds[2] + n_chars > len(columns) and row > first:
-            break
-        counts = (bounds[0], n_chars, bounds[1] - bounds[0], bounds[2] - bounds[1])
-        if config[C_DEDUP] == 2 and n_chars:
-            every = np.empty(n_chars, dtype=np.uint64)
-            at = 0
+@functools.cache
+def _make_entry() -> Any:  # noqa: C901 (one flat loop for each family)
+    made_from = fingerprint()
+
+    @entry
+    def fill_rows(  # noqa: C901 (one flat loop for each family)
+        data: Any, offsets: Any, first: int, memo: Any, scratch: Any, tables: Any, config: Any, norms: Any,
+        columns: Any, values: Any, ends: Any, pieces: Any,
+    ) -> tuple[int, int, int]:  # fmt: skip
+        """Rows from `first` on until the buffers are full; returns (next row, entries written, sources)."""
+        bounds = np.zeros(4, dtype=np.int64)
+        shift = np.uint64(64 - config[C_BITS])
+        write = 0
+        row = first
+        while row < len(offsets) - 1:
+            n = scan_post(data, offsets[row], offsets[row + 1], memo, tables)
+            build_features(n, memo, scratch, tables, config, bounds)
+            n_chars: Any = 0
             for k in range(bounds[3]):
-                at = write_pieces(np.int64(scratch.words[k]), memo, config, every, at)
-            every.sort()
-            kept = 0
-            for k in range(at):
-                if k == 0 or every[k] != every[k - 1]:
-                    every[kept] = every[k]
-                    kept += 1
-            n_chars = kept
-        else:
-            every = np.empty(0, dtype=np.uint64)
-        for family in range(4):
-            size = n_chars if family == 1 else counts[family]
-            value = norms[family, 0]
-            if norms[family, 1] == 1:
-                value = value / math.sqrt(size + norms[family, 2]) if size else 0.0
-            elif norms[family, 1] == 2:
-                value = value / (size + norms[family, 2]) if size else 0.0
-            if family == 1:
-                if config[C_DEDUP] == 2:
-                    for k in range(n_chars):
-                        columns[write] = bucket(every[k], shift)
-                        values[write] = value
-                        write += 1
-                else:
-                    for w in range(bounds[3]):
-                        end = write_pieces(np.int64(scratch.words[w]), memo, config, pieces, 0)
-                        for k in range(end):
-                            columns[write] = bucket(pieces[k], shift)
+                n_chars += np.int64(memo.tokens[8 * np.int64(scratch.words[k]) + T_INFO]) >> PIECES_SHIFT
+            if write + bounds[2] + n_chars > len(columns) and row > first:
+                break
+            counts = (bounds[0], n_chars, bounds[1] - bounds[0], bounds[2] - bounds[1])
+            if config[C_DEDUP] == 2 and n_chars:
+                every = np.empty(n_chars, dtype=np.uint64)
+                at = 0
+                for k in range(bounds[3]):
+                    at = write_pieces(np.int64(scratch.words[k]), memo, config, every, at)
+                every.sort()
+                kept = 0
+                for k in range(at):
+                    if k == 0 or every[k] != every[k - 1]:
+                        every[kept] = every[k]
+                        kept += 1
+                n_chars = kept
+            else:
+                every = np.empty(0, dtype=np.uint64)
+            for family in range(4):
+                size = n_chars if family == 1 else counts[family]
+                value = norms[family, 0]
+                if norms[family, 1] == 1:
+                    value = value / math.sqrt(size + norms[family, 2]) if size else 0.0
+                elif norms[family, 1] == 2:
+                    value = value / (size + norms[family, 2]) if size else 0.0
+                if family == 1:
+                    if config[C_DEDUP] == 2:
+                        for k in range(n_chars):
+                            columns[write] = bucket(every[k], shift)
                             values[write] = value
                             write += 1
-                continue
-            lo = 0 if family == 0 else bounds[0] if family == 2 else bounds[1]
-            for k in range(lo, lo + size):
-                columns[write] = bucket(scratch.features[k], shift)
-                values[write] = value
-                write += 1
-        ends[row + 1] = write
-        row += 1
-    return row, write
+                    else:
+                        for w in range(bounds[3]):
+                            end = write_pieces(np.int64(scratch.words[w]), memo, config, pieces, 0)
+                            for k in range(end):
+                                columns[write] = bucket(pieces[k], shift)
+                                values[write] = value
+                                write += 1
+                    continue
+                lo = 0 if family == 0 else bounds[0] if family == 2 else bounds[1]
+                for k in range(lo, lo + size):
+                    columns[write] = bucket(scratch.features[k], shift)
+                    values[write] = value
+                    write += 1
+            ends[row + 1] = write
+            row += 1
+        return row, write, made_from
+
+    return fill_rows
 
 
 def make_norms(spec: FeatureSpec) -> Any:
@@ -117,6 +124,7 @@ def extract(data: Any, offsets: Any, spec: FeatureSpec, lexicon: Lexicon) -> tup
     tuple
         values float32, columns int32, row ends int64 of shape (n + 1,). A bucket may stand twice in a row.
     """
+    fill_rows = _make_entry()
     memo, scratch = make_memo(), make_scratch()
     tables, config, norms = make_tables(spec, lexicon), make_config(spec), make_norms(spec)
     # The longest post alone must fit; the usual block is four million entries.
@@ -130,7 +138,9 @@ def extract(data: Any, offsets: Any, spec: FeatureSpec, lexicon: Lexicon) -> tup
     row, total = 0, 0
     while row < len(offsets) - 1:
         begin = row
-        row, used = _extract(data, offsets, begin, memo, scratch, tables, config, norms, columns, values, ends, pieces)
+        row, used, _ = fill_rows(
+            data, offsets, begin, memo, scratch, tables, config, norms, columns, values, ends, pieces
+        )
         ends[begin + 1 : row + 1] += total
         total += used
         parts_c.append(columns[:used].copy())

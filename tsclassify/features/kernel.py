@@ -82,7 +82,7 @@ class _State:
                 table.packed,
                 owner.norms,
                 table.lanes,
-                np.zeros(5 * memo.N_TOKENS * (table.lanes.shape[1] // _LANES) if number or table.lanes.shape[1] > _LANES else 0, dtype=np.uint64),
+                np.zeros(memo.piece_words(table.lanes.shape[1] // _LANES, number == 0), dtype=np.uint64),
                 np.empty(512, dtype=np.uint64),
                 np.zeros(8, dtype=np.int64),
                 np.zeros(16, dtype=np.uint64),
@@ -164,7 +164,9 @@ class Scorer:
     def logits_one(self, text: bytes) -> NDArray[np.float32]:
         """Logits of one post in UTF-8: float32, shape (lanes,)."""
         if self._kernel is None:
-            return self.logits(np.frombuffer(text, dtype=np.uint8), np.array([0, len(text)], dtype=np.int64))[0]
+            one = np.array([0, len(text)], dtype=np.int64)
+            first: NDArray[np.float32] = self.logits(np.frombuffer(text, dtype=np.uint8), one)[0]
+            return first
         state = self._take()
         try:
             part = self.parts[0]
@@ -173,8 +175,7 @@ class Scorer:
             self._kernel(data, np.array([0, len(text)], dtype=np.int64), _FIRST, out, *state.tails[0])
         finally:
             self._states.append(state)
-        result: NDArray[np.float32] = out[0, : part.n_lanes]
-        return result
+        return out[0, : part.n_lanes]
 
     def warm_up(self) -> None:
         """Load the kernel now, compiling it when it is not in the cache."""
