@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tsclassify.batch.plan import Decided, Plan
 from tsclassify.io.blocks import Block, Oversize
+from tsclassify.io.layout import splice_plain
 from tsclassify.io.lines import ScannedBlock, reject_record
 
 __all__ = ["BlockResult", "Counts", "MetaOfBlock", "count_decided", "process_block", "splice_block"]
@@ -135,13 +136,9 @@ def count_decided(decided: Decided, plan: Plan) -> Counts:
 
 def splice_block(scanned: ScannedBlock, decided: Decided, keep: NDArray[np.bool_], plan: Plan) -> memoryview:
     """The kept raw lines with their results."""
-    from tsclassify.io.splice import splice_rows
-
     layout = plan.layout
-    out = np.empty(len(scanned.buf) + len(scanned) * layout.widest, dtype=np.uint8)
     # One layout and dtype for every call: each other one would be compiled anew.
-    size = splice_rows(
-        scanned.buf,
+    columns = (
         np.ascontiguousarray(scanned.lines),
         np.ascontiguousarray(scanned.spans[:, _RESULT]),
         np.ascontiguousarray(decided.scores, dtype=np.float32),
@@ -151,11 +148,12 @@ def splice_block(scanned: ScannedBlock, decided: Decided, keep: NDArray[np.bool_
         np.ascontiguousarray(decided.reviews, dtype=np.bool_),
         np.ascontiguousarray(decided.levels, dtype=np.int8),
         np.ascontiguousarray(decided.states, dtype=np.int8),
-        layout.table,
-        layout.starts,
-        layout.n_tiers,
-        layout.n_categories,
-        layout.n_signals,
-        out,
     )
+    if scanned.is_small:
+        return memoryview(splice_plain(scanned.buf.tobytes(), *columns, layout))
+    from tsclassify.io.splice import splice_rows
+
+    out = np.empty(len(scanned.buf) + len(scanned) * layout.widest, dtype=np.uint8)
+    sizes = (layout.n_tiers, layout.n_categories, layout.n_signals)
+    size = splice_rows(scanned.buf, *columns, layout.table, layout.starts, *sizes, out)
     return memoryview(out[:size].data)

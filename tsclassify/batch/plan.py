@@ -17,7 +17,7 @@ from tsclassify.io.strict import MAX_LINE_BYTES, Fields
 from tsclassify.records import SCHEMA_VERSION, ModelInfo, Truth
 
 if TYPE_CHECKING:
-    from tsclassify.io.splice import ResultLayout
+    from tsclassify.io.layout import ResultLayout
     from tsclassify.policy import Policy
 
 __all__ = ["SELECTIONS", "Decided", "Plan", "Scoring", "make_plan"]
@@ -121,7 +121,7 @@ class Plan:
     @cached_property
     def layout(self) -> ResultLayout:
         """Constant pieces of a result line."""
-        from tsclassify.io.splice import ResultLayout
+        from tsclassify.io.layout import ResultLayout
 
         return ResultLayout.build(
             field=self.fields.result,

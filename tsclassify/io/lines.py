@@ -17,8 +17,8 @@ from tsclassify.io.strict import MAX_LINE_BYTES, WHITESPACE, Fields, LineFault, 
 
 __all__ = ["LineScanner", "Refused", "ScannedBlock", "reject_record"]
 
-# Blocks below this size are read by the strict parser alone: loading the compiled scanner takes 0.1 s,
-# the strict parser 20 us a line (benchmarks/batch.py).
+# Blocks up to this size are read and written without compiled code: loading numba takes 0.5 s, the strict parser
+# 20 us a line (benchmarks/batch.py).
 _SMALL_BYTES = 64 << 10
 
 
@@ -52,6 +52,8 @@ class ScannedBlock:
         Lines not accepted, in order.
     n_blank
         Lines of nothing but whitespace.
+    is_small
+        The block was read without compiled code, and is to be written so.
     """
 
     buf: NDArray[np.uint8]
@@ -62,6 +64,7 @@ class ScannedBlock:
     signals: Mapping[int, Mapping[str, bool | None]]
     refused: Sequence[Refused]
     n_blank: int
+    is_small: bool
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -190,6 +193,7 @@ class LineScanner:
             signals=signals,
             refused=refused,
             n_blank=int(counts[1]),
+            is_small=size <= self.small_bytes,
         )
 
     def _stated(self, item: StrictItem) -> dict[str, bool | None]:

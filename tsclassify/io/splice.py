@@ -1,90 +1,18 @@
 """Results onto raw lines: the result object is written before the closing brace; every other byte stays.
 
-Scores are printed with six decimals, rounded to nearest, by integer arithmetic in the compiled loop: formatting
-seven floats a line in Python would cost more than scoring it. A line that holds the result field already has its
-value replaced in place. The layout is documented in docs/scaling.md and versioned by ``tsclassify.records``.
+Compiled, since formatting seven scores a line in Python would cost more than scoring it; `tsclassify.io.layout`
+has the same in Python, for a few lines. Imported only where a block is written, since it imports numba.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tsclassify.io.compiled import jit
 
-__all__ = ["DECIMALS", "ResultLayout", "splice_rows"]
-
-DECIMALS: Final = 6
-"""Decimals of a printed score; a shown score differs from the exact one by at most 5e-7."""
-
-_TRUTH_WORDS: Final = ("false", "unknown", "true")
-_LEVEL_WORDS: Final = ("review", "act")
-
-
-def _json(value: str) -> bytes:
-    return json.dumps(value).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class ResultLayout:
-    """Every constant piece of a result, end to end, so that the compiled loop only copies.
-
-    Attributes
-    ----------
-    table, starts
-        uint8 bytes of all pieces, and int64 offsets, one more than pieces.
-    n_tiers, n_categories, n_signals
-        Sizes; ``n_tiers`` is 0 without a policy.
-    widest
-        Upper bound of the bytes that one result takes.
-    """
-
-    table: NDArray[np.uint8]
-    starts: NDArray[np.int64]
-    n_tiers: int
-    n_categories: int
-    n_signals: int
-    widest: int
-
-    @classmethod
-    def build(
-        cls,
-        *,
-        field: str,
-        categories: Sequence[str],
-        signals: Sequence[str],
-        tiers: Sequence[str],
-        model: str,
-        policy: str,
-    ) -> ResultLayout:
-        """Lay out the pieces in the order that `splice_rows` counts on."""
-        pieces = [
-            b"," + _json(field) + b":{",
-            b"{",
-            b'"review":false,',
-            b'"review":true,',
-            b"}",
-            b',"findings":{',
-            b',"signals":{',
-            b',"model":' + _json(model) + (b',"policy":' + _json(policy) if policy else b"") + b"}",
-        ]
-        for k, name in enumerate(categories):
-            pieces.append((b'"scores":{' if k == 0 else b",") + _json(name) + b":")
-        pieces += [_json(name) + b":" + _json(word) for name in categories for word in _LEVEL_WORDS]
-        pieces += [_json(name) + b":" + _json(word) for name in signals for word in _TRUTH_WORDS]
-        pieces += [b'"language":' + _json(word) + b"," for word in _TRUTH_WORDS]
-        pieces += [b'"tier":' + _json(name) + b"," for name in tiers]
-        starts = np.zeros(len(pieces) + 1, dtype=np.int64)
-        np.cumsum([len(piece) for piece in pieces], out=starts[1:])
-        # A score takes DECIMALS + 2 bytes; findings and signals a comma each.
-        widest = int(starts[-1]) + len(categories) * (DECIMALS + 3) + len(signals) + 8
-        table = np.frombuffer(b"".join(pieces), dtype=np.uint8)
-        return cls(table, starts, len(tiers), len(categories), len(signals), widest)
+__all__ = ["splice_rows"]
 
 
 def _put(out: Any, at: Any, table: Any, starts: Any, piece: Any) -> Any:
@@ -149,7 +77,7 @@ def splice_rows(
         int8 (n,) of ``Truth``, int16 (n,) row of the tier table, bool (n,), int8 (n, K) 0 none, 1 review, 2 act,
         int8 (n, S) of ``Truth``; levels and states are written where some level is above 0.
     table, starts, n_tiers, n_categories, n_signals
-        A `ResultLayout`.
+        A `tsclassify.io.layout.ResultLayout`.
     out
         uint8, with room for the block and n times ``widest``.
 
