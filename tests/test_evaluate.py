@@ -785,3 +785,16 @@ def test_100k_rows_7_categories_1000_draws_take_at_most_60_seconds() -> None:
     seconds = time.perf_counter() - started
     assert report.meta["n_boot"] == 1000
     assert seconds <= 60, f"{seconds:.1f} s at {dt.datetime.now(dt.UTC):%H:%M}"
+
+
+def test_shipped_bundle_is_measured_under_a_shipped_policy() -> None:
+    path = Path(__file__).resolve().parents[1] / "seeds" / "written.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    held_out = [row for row in rows if row["split"] == "dev"][:120]
+    report = evaluate(ts.load(), held_out, policy="hosting-provider", n_boot=20, max_rows=50, swaps=("politics",))
+    names = [row["tier"] for row in report["decisions"]]
+    assert names[-2:] == ["review", "none"]
+    assert sum(row["n_items"] for row in report["decisions"]) == 120
+    assert {row["point"] for row in report["operating_points"].where(category="violent_threat")} >= {"act", "review"}
+    assert report["signals"].where(signal="target_facility")[0]["n_positive"] > 0
+    assert report.meta["model_sha256"] == ts.load().info.sha256

@@ -55,8 +55,11 @@ def command(
         shown = Table(title=table.title, title_justify="left", box=None, pad_edge=False)
         columns = [column for column in table.columns if name != "changes" or column in _CHANGES]
         for column in columns:
+            numeric = _number(table.rows[0].get(column))
             shown.add_column(
-                column.replace("_", " "), justify="right" if _number(table.rows[0].get(column)) else "left"
+                _HEADS.get(column, column.replace("_", " ")),
+                justify="right" if numeric else "left",
+                no_wrap=not numeric,
             )
         for row in table.rows[:_LISTED]:
             shown.add_row(*(_cell(row.get(column)) for column in columns))
@@ -67,8 +70,18 @@ def command(
 
 _CHANGES = (
     "category", "act_before", "act_after", "newly_act", "no_longer_act", "newly_review", "no_longer_review",
-    "changed_labelled", "changed_right", "mean_change",
+    "changed_right", "changed_labelled",
 )  # fmt: skip
+_HEADS = {
+    "act_before": "act at",
+    "act_after": "now at",
+    "newly_act": "+act",
+    "no_longer_act": "-act",
+    "newly_review": "+look",
+    "no_longer_review": "-look",
+    "changed_right": "right",
+    "changed_labelled": "of",
+}
 
 
 def _number(value: object) -> bool:
