@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -122,6 +122,7 @@ class _Case:
     look: int
     days: Days
     labelled: Labelled | None
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def history(self) -> History:
@@ -304,6 +305,12 @@ class _Notified:
 
 def _notified(case: _Case, start: int) -> list[_Notified]:
     """Items first notified since a moment, by time; an item voided since is left out."""
+    if case.kept.get("at") != case.now:
+        case.kept.update(at=case.now, rows=_all_notified(case))
+    return [row for row in case.kept["rows"] if row.at >= start]
+
+
+def _all_notified(case: _Case) -> list[_Notified]:
     first: dict[str, Around] = {}
     for row in case.history.events("notice", case.now):
         if row.at <= case.now:
@@ -311,9 +318,9 @@ def _notified(case: _Case, start: int) -> list[_Notified]:
                 first.setdefault(item, row)
     found = []
     for item, notice in first.items():
-        if notice.at < start or case.clerk.is_void(item):
+        if case.clerk.is_void(item):
             continue
-        ends = [row for row in case.clerk._removals.get(item, ()) if row.visible(case.now) and row.at <= case.now]
+        ends = [row for row in case.clerk.removals.get(item, ()) if row.visible(case.now) and row.at <= case.now]
         own = [row.at for row in ends if row.event.by != "provider"]
         forced = [row.at for row in ends if row.event.by == "provider"]
         # Where the provider had to take it down itself, nobody knows how long the tenant would have taken.
@@ -365,7 +372,7 @@ def _found_by_others(case: _Case, name: str, limits: Any) -> Indicator:
             first.setdefault(item, row.at)
     own = [
         item
-        for item, rows in case.clerk._removals.items()
+        for item, rows in case.clerk.removals.items()
         if any(
             row.visible(case.now)
             and start <= row.at <= case.now

@@ -65,9 +65,12 @@ class Clerk:
         self.steps: tuple[Step, ...] = policy.ladder.steps if policy.ladder else ()
         self.window = span(policy.ladder.window) if policy.ladder else 0
         self.merge = span(policy.ladder.merge_within) if policy.ladder else 0
-        self._removals: dict[str, list[Around]] = {}
+        # A review asks for the same moment again and again.
+        self._takes: tuple[int | None, list[Around]] = (None, [])
+        self._resolved: dict[tuple[int, int], bool] = {}
+        self.removals: dict[str, list[Around]] = {}
         for row in history.around.get("removal", ()):
-            self._removals.setdefault(row.event.item, []).append(row)
+            self.removals.setdefault(row.event.item, []).append(row)
 
     # ---- strikes
 
@@ -103,6 +106,11 @@ class Clerk:
 
     def takes(self, at: int, step: str | None = None) -> list[Around]:
         """Notices and human actions that took a step and stand, within the window, oldest first."""
+        if self._takes[0] != at:
+            self._takes = (at, self._all_takes(at))
+        return [row for row in self._takes[1] if step is None or row.event.step == step]
+
+    def _all_takes(self, at: int) -> list[Around]:
         lifted: dict[str, int] = {}
         for row in self.history.events("human_action", at):
             if row.event.action == "lift" and row.at <= at:
@@ -112,7 +120,6 @@ class Clerk:
             for kind in ("notice", "human_action")
             for row in self.history.events(kind, at)
             if at - self.window <= row.at <= at
-            and (step is None or row.event.step == step)
             and (kind == "notice" or row.event.action == "take")
             and row.at > lifted.get(row.event.step, -1)
         ]
@@ -120,7 +127,7 @@ class Clerk:
 
     def is_removed(self, item: str, at: int) -> bool:
         """True when the item was taken down by a moment."""
-        return any(row.visible(at) and row.at <= at for row in self._removals.get(item, ()))
+        return any(row.visible(at) and row.at <= at for row in self.removals.get(item, ()))
 
     def is_void(self, item: str) -> bool:
         """True when there was a decision on the item and none stands any more."""
@@ -140,6 +147,12 @@ class Clerk:
         All items that a notice cites are removed or voided; a notice that cites none needs a response that
         says ``done``. A promise resolves nothing.
         """
+        key = (take.seq, at)
+        if key not in self._resolved:
+            self._resolved[key] = self._is_resolved(take, at)
+        return self._resolved[key]
+
+    def _is_resolved(self, take: Around, at: int) -> bool:
         if getattr(take.event, "items", ()):
             return not self.open_items(take, at)
         notice = getattr(take.event, "id", None)

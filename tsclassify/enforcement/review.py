@@ -314,8 +314,8 @@ def _sample(ledger: Ledger, clerk: Clerk, labelled: Iterable[Mapping[str, Any]],
             raise InputError(f"review: labelled row {number} must have an id (text) and a violation (true or false)")
         with translated(ledger.path):
             seen = ledger._connection.execute(
-                "SELECT 1 FROM event WHERE id = ? AND kind = 'decision' AND tenant = ? LIMIT 1",
-                (item, clerk.history.subject),
+                "SELECT 1 FROM event WHERE id = ? AND kind = 'decision' AND tenant = ? AND known <= ? LIMIT 1",
+                (item, clerk.history.subject, now),
             ).fetchone()
         if seen is None:
             raise InputError(f"review: labelled row {number} must be an item of this tenant with a recorded decision")
