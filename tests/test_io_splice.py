@@ -31,6 +31,7 @@ def test_compiled_and_plain_writers_agree(seed: int, edge: float) -> None:
     rng = np.random.default_rng(seed)
     n = LINES.count(b"\n")
     scores = rng.random((n, 7), dtype=np.float32) ** rng.integers(1, 9)
+    scores = scores.astype(np.float32)
     scores[rng.random((n, 7)) < 0.2] = edge
     levels = rng.integers(0, 3, (n, 7)).astype(np.int8) * (rng.random((n, 1)) < 0.5)
     decided = Decided(
