@@ -50,7 +50,8 @@ def _leaf_words(leaf: TraceNode) -> str:
         return "no category that it asks for reached its threshold"
     band = _BAND.fullmatch(leaf.detail)
     if band is not None:
-        return f"the score for {name} is {band[1]}, where a person looks from {band[2]} on and the policy acts from {band[3]}"
+        limits = f"a person looks from {band[2]} on and the policy acts from {band[3]}"
+        return f"the score for {name} is {band[1]}, where {limits}"
     return f"the score for {name} is {leaf.detail}"
 
 

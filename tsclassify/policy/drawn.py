@@ -88,8 +88,9 @@ def told_apart(policy: Policy, other: Policy, drawn: Drawn) -> str | None:
     if not len(rows):
         return None
     row = int(rows[np.argmin(drawn.effort[rows])])
-    words = ("", "review", "act")
-    scores = ", ".join(f"{name}: {words[level[row]]}" for name, level in drawn.asked.items() if level[row])
+    thresholds = policy.thresholds(drawn.info)
+    words = {name: ("", "review", "1.0" if pair[1] is None else "act") for name, pair in thresholds.items()}
+    scores = ", ".join(f"{name}: {words[name][level[row]]}" for name, level in drawn.asked.items() if level[row])
     states = {Truth.TRUE: "true", Truth.UNKNOWN: "null"}
     signals = ", ".join(
         f"{name}: {states[Truth(int(state[row]))]}" for name, state in drawn.columns.signals.items() if state[row]

@@ -27,9 +27,11 @@ def shown_score(score: float, *thresholds: float | None) -> str:
 
     Examples
     --------
-    >>> shown_score(0.7961, 0.8), shown_score(0.91, 0.8)
-    ('0.796', '0.91')
+    >>> shown_score(0.7996, 0.799), shown_score(0.91, 0.8)
+    ('0.7996', '0.91')
     """
+    # Scores are float32: 0.7 is stored as 0.69999999 and must not read as 0.69.
+    score, thresholds = round(score, 6), tuple(limit if limit is None else round(limit, 6) for limit in thresholds)
     for decimals in range(2, 7):
         # Cut, do not round: 0.7961 must not read as the 0.80 that it did not reach.
         cut = math.floor(score * 10**decimals + 1e-9) / 10**decimals
