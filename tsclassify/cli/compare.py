@@ -79,8 +79,8 @@ _HEADS = {
     "no_longer_act": "-act",
     "newly_review": "+look",
     "no_longer_review": "-look",
-    "changed_right": "right",
-    "changed_labelled": "of",
+    "changed_right": "now right",
+    "changed_labelled": "labelled",
 }
 
 

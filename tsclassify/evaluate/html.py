@@ -64,6 +64,9 @@ def _shown_rows(table: Table) -> tuple[Sequence[Mapping[str, Any]], str]:
     if table.name == "disguises":
         rows = table.where(category="macro")
         return rows, "Means over the categories; the stored report has each category."
+    if table.name == "operating_points" and any(row["point"] in ("act", "review") for row in rows):
+        rows = [row for row in rows if row["point"] in ("act", "review")]
+        return rows, "Thresholds of the policy; the stored report has every operating point of the bundle."
     if table.name == "swap_groups" and len(rows) > _SHOWN:
         rows = sorted(rows, key=lambda row: -abs(row["shift"]))[:_SHOWN]
         return rows, f"The {_SHOWN} largest of {len(table)} rows; the stored report has all."
