@@ -27,7 +27,7 @@ class Target(NamedTuple):
 
 POSTS = [
     b'{"id":"1","text":"the zorp said \\"hi\\" \\u00e9 \\ud83d\\ude00","n":-1.5e+10,"d":[1,{"x":null}],"t":true}',
-    '{"text":"naïve 😀 z0rp z o r p https://example.org @blick #tag 142,460 zzorp","signals":{"specific":true}}'.encode(),
+    '{"text":"naïve 😀 z0rp z o r p https://example.org @blick #tag 142,460","signals":{"specific":true}}'.encode(),
     b'{"tsclassify":{"tier":"none"},"text":""}\n\n{"text":"a"}\r\n',
 ]
 TEXTS = [
