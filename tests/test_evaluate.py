@@ -794,6 +794,7 @@ def test_shipped_bundle_is_measured_under_a_shipped_policy() -> None:
     report = evaluate(ts.load(), held_out, policy="hosting-provider", n_boot=20, max_rows=50, swaps=("politics",))
     names = [row["tier"] for row in report["decisions"]]
     assert names[-2:] == ["review", "none"]
+    assert report["slices"].where(slice="language", value="tested language")
     assert sum(row["n_items"] for row in report["decisions"]) == 120
     assert {row["point"] for row in report["operating_points"].where(category="violent_threat")} >= {"act", "review"}
     assert report["signals"].where(signal="target_facility")[0]["n_positive"] > 0

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
 from tsclassify.evaluate.labelled import Labelled
+from tsclassify.records import Truth
 
 __all__ = ["group_numbers", "rates", "slice_columns"]
 
 _DEFAULT_PREVALENCE: Final = 0.01
+_LANGUAGES: Final = {Truth.FALSE: "not a tested language", Truth.UNKNOWN: "undetermined", Truth.TRUE: "tested language"}
 _LENGTHS: Final = ((5, "1 to 5 words"), (15, "6 to 15 words"), (40, "16 to 40 words"), (10**9, "41 words or more"))
 _AUTOMATIC: Final = ("source", "language", "lang")
 
@@ -45,13 +47,20 @@ def group_numbers(data: Labelled, groups: str | None) -> NDArray[np.int64] | Non
 
 
 def slice_columns(
-    data: Labelled, slices: Sequence[str] | Mapping[str, Callable[[str], object]]
+    data: Labelled,
+    slices: Sequence[str] | Mapping[str, Callable[[str], object]],
+    model: Any = None,
 ) -> dict[str, NDArray[np.object_]]:
-    """Slices asked for, with source, language and length."""
+    """Slices asked for, with source, length and language (the rows' own, else what the model takes it for)."""
     columns: dict[str, NDArray[np.object_]] = {name: data.fields[name] for name in _AUTOMATIC if name in data.fields}
     lengths = np.empty(len(data), dtype=object)
     lengths[:] = [next(label for top, label in _LENGTHS if len(text.split()) <= top) for text in data.texts]
     columns["length"] = lengths
+    language = getattr(model, "language", None)
+    if callable(language) and not {"language", "lang"} & set(columns):
+        found = np.empty(len(data), dtype=object)
+        found[:] = [_LANGUAGES[int(state)] for state in language(list(data.texts))]
+        columns["language"] = found
     if isinstance(slices, Mapping):
         for name, function in slices.items():
             column = np.empty(len(data), dtype=object)

@@ -214,7 +214,7 @@ class _Run:
 
         add("ranking", "Ranking and calibration", RANKING_NOTE, core.ranking_rows(measured))
         add("operating_points", "Operating points and alerts", ALERT_NOTE, core.point_rows(measured, rates))
-        columns = inputs.slice_columns(data, slices)
+        columns = inputs.slice_columns(data, slices, self.scorer.model)
         add("decisions", "Decisions under the policy", DECISION_NOTE, decision_rows(self.scorer, self.policy, data))
         if self.signals is not None:
             add("signals", "Signals", SIGNAL_NOTE, signal_rows(self.scorer, data, self.signals))
