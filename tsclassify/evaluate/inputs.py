@@ -15,7 +15,11 @@ from tsclassify.records import Truth
 __all__ = ["group_numbers", "rates", "slice_columns"]
 
 _DEFAULT_PREVALENCE: Final = 0.01
-_LANGUAGES: Final = {Truth.FALSE: "not a tested language", Truth.UNKNOWN: "undetermined", Truth.TRUE: "tested language"}
+_LANGUAGES: Final[dict[int, str]] = {
+    Truth.FALSE: "not a tested language",
+    Truth.UNKNOWN: "undetermined",
+    Truth.TRUE: "tested language",
+}
 _LENGTHS: Final = ((5, "1 to 5 words"), (15, "6 to 15 words"), (40, "16 to 40 words"), (10**9, "41 words or more"))
 _AUTOMATIC: Final = ("source", "language", "lang")
 
