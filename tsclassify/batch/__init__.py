@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tsclassify.batch.arrow import ArrowScorer
 from tsclassify.batch.job import Job, StoppedError
 from tsclassify.batch.plan import Scoring, make_plan
 from tsclassify.batch.summary import BatchSummary
@@ -15,9 +16,11 @@ from tsclassify.io.sources import MAX_RATIO, find_sources
 from tsclassify.io.strict import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from tsclassify.policy import Policy
 
-__all__ = ["BatchSummary", "StoppedError", "score_jsonl"]
+__all__ = ["ArrowScorer", "BatchSummary", "StoppedError", "make_plan", "score_arrow", "score_jsonl"]
 
 _Path = str | os.PathLike[str]
 
@@ -106,6 +109,38 @@ def score_jsonl(
         progress=progress,
     )
     return job.run(resume=resume, overwrite=overwrite)
+
+
+def score_arrow(
+    batch: pyarrow.RecordBatch,
+    *,
+    policy: Policy | _Path | None = None,
+    model: Scoring | _Path | None = None,
+    fields: Mapping[str, str] | None = None,
+    select: Sequence[str] = (),
+) -> pyarrow.RecordBatch:
+    """Score, and with a policy decide, the rows of a record batch.
+
+    For many batches, build an `ArrowScorer` once.
+
+    Parameters
+    ----------
+    batch
+        Rows with a text column.
+    policy, model, fields, select
+        As in `score_jsonl`.
+
+    Returns
+    -------
+    pyarrow.RecordBatch
+        The same rows and one more column, null where there is no text.
+
+    Raises
+    ------
+    InputError
+        When the text column is missing or holds no strings, or a setting cannot be used.
+    """
+    return ArrowScorer(make_plan(load_model(model), load_policy(policy), fields=fields, select=select))(batch)
 
 
 def load_model(model: Scoring | _Path | None) -> Scoring:
