@@ -1,7 +1,8 @@
 """Soak: millions of posts in one process with memory sampled, then concurrent use from threads.
 
-Run: ``python benchmarks/soak.py [--lines 20000000] [--minutes 60] [--threads 8] [--out FOLDER] [--data RAW]``. Fails when memory of the
-last quarter is over 5 % above that of the second quarter, or when a thread's scores differ from those of one thread.
+Run: ``python benchmarks/soak.py [--lines 20000000] [--minutes 60] [--threads 8] [--out FOLDER] [--data RAW]``.
+Fails when memory of the last quarter is over 5 % above that of the second quarter, or when a thread's scores
+differ from those of one thread.
 """
 
 from __future__ import annotations

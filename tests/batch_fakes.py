@@ -6,6 +6,7 @@ import json
 import zlib
 
 import numpy as np
+
 from tsclassify.policy.columns import DecisionColumns, ItemColumns
 from tsclassify.records import ModelInfo, Truth
 from tsclassify.taxonomy import CATEGORIES, SIGNALS

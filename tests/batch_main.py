@@ -6,9 +6,8 @@ import sys
 import time
 
 import tsclassify.batch
-from tsclassify.cli import main
-
 from batch_fakes import FakePolicy, QuickClassifier
+from tsclassify.cli import main
 
 
 class Slow(QuickClassifier):

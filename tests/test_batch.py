@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from tsclassify.batch import StoppedError, score_jsonl
-from tsclassify.errors import InputError
 
 from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
+from tsclassify.batch import StoppedError, score_jsonl
+from tsclassify.errors import InputError
 
 BAD = b'zorp\n\n{"text":"\xff"}\n{"id":"x"}\n'
 

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
 from tsclassify.batch import StoppedError, score_jsonl
 from tsclassify.batch.arrow import ArrowScorer, texts_of
 from tsclassify.batch.plan import make_plan
 from tsclassify.errors import InputError
-
-from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
 
 ITEMS = posts(700)
 
@@ -157,10 +157,10 @@ def test_duckdb_runs_the_record_batch_function(scorer: ArrowScorer, expected: li
         batch = pa.RecordBatch.from_arrays([texts.combine_chunks()], names=["text"])
         return scorer(batch).column("tsclassify").field("tier")
 
-    connection = duckdb.connect()
-    connection.create_function("tier", tier, ["VARCHAR"], "VARCHAR", type="arrow")
     posts_table = pa.Table.from_pylist(ITEMS)  # noqa: F841 - read by DuckDB
-    found = connection.sql("SELECT tier(text) AS t, count(*) AS n FROM posts_table GROUP BY t").fetchall()
+    with duckdb.connect() as connection:
+        connection.create_function("tier", tier, ["VARCHAR"], "VARCHAR", type="arrow")
+        found = connection.sql("SELECT tier(text) AS t, count(*) AS n FROM posts_table GROUP BY t").fetchall()
     assert dict(found) == {t: sum(r["tier"] == t for r in expected) for t in {r["tier"] for r in expected}}
 
 

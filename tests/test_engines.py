@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
 from tsclassify.batch import score_jsonl
 from tsclassify.engines import score_files
 from tsclassify.engines.recipe import Recipe
 from tsclassify.engines.splits import joined, plan_splits, run_split
 from tsclassify.errors import InputError
 from tsclassify.io.sources import find_sources
-
-from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
 
 TESTS = str(Path(__file__).parent)
 SETTINGS = {"model": FakeClassifier(), "policy": FakePolicy()}

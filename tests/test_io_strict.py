@@ -9,6 +9,7 @@ import time
 import msgspec
 import numpy as np
 import pytest
+
 from tsclassify.io.blocks import Block
 from tsclassify.io.lines import LineScanner, reject_record
 from tsclassify.io.strict import MAX_DEPTH, Fields, LineFault, parse_line

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
 from tsclassify.errors import BundleError, InputError, LedgerError, PolicyError
 
 __all__ = ["TARGETS", "Target", "Unavailable"]
@@ -66,11 +67,10 @@ def splice() -> Target:
     import sys
 
     sys.path.insert(0, str(Path(__file__).parents[1]))
+    from batch_fakes import FakePolicy, QuickClassifier
     from tsclassify.batch.block import process_block
     from tsclassify.batch.plan import make_plan
     from tsclassify.io.blocks import Block
-
-    from batch_fakes import FakePolicy, QuickClassifier
 
     plan = make_plan(QuickClassifier(), FakePolicy())
     plan.scanner.small_bytes = 0
