@@ -189,33 +189,51 @@ def _removals(notice: ev.Notice, after_days: Sequence[float | None]) -> list[ev.
 
 
 def _decide(stream: Mapping[str, Any], policy: Policy, tenant: str) -> list[Decision]:
-    """The findings of a stream, spread evenly over its time; those at a tier of the policy."""
+    """The findings of a stream, spread evenly over its time; those at a tier of the policy.
+
+    Posts with the same scores and signals have the same record but for their id and time.
+    """
+    kinds: list[Mapping[str, Any]] = list(stream["findings"])
+    records = _records(kinds, policy, tenant)
+    found = [number for number, kind in enumerate(kinds) for _ in range(int(kind["n"]))]
+    # Spread the kinds over the week too: every third item, then the next third, and so on.
+    found = [number for offset in range(3) for number in found[offset::3]]
+    start, length = _midnight(stream["from"]), dt.timedelta(days=int(stream["days"]))
+    return [
+        replace(
+            records[number],
+            id=f"{stream['from']}-{index + 1:03}",
+            at=start + length * ((index + 0.5) / len(found)),
+        )
+        for index, number in enumerate(found)
+        if number in records
+    ]
+
+
+def _records(kinds: Sequence[Mapping[str, Any]], policy: Policy, tenant: str) -> dict[int, Decision]:
+    """The decision on each kind of post that the policy places at one of its tiers."""
     from tsclassify.policy import ItemColumns
 
-    found = [finding for finding in stream["findings"] for _ in range(int(finding["n"]))]
-    # Spread the kinds over the week too: every third item, then the next third, and so on.
-    found = [finding for offset in range(3) for finding in found[offset::3]]
-    n = len(found)
-    start, days = _midnight(stream["from"]), int(stream["days"])
+    n = len(kinds)
     probabilities = np.zeros((n, len(CATEGORIES)), np.float32)
     signals = {name: np.full(n, Truth.FALSE, np.int8) for name in SIGNALS}
-    for index, finding in enumerate(found):
-        probabilities[index, CATEGORIES.index(finding["category"])] = finding["score"]
-        for name, holds in finding.get("signals", {}).items():
+    for index, kind in enumerate(kinds):
+        probabilities[index, CATEGORIES.index(kind["category"])] = kind["score"]
+        for name, holds in kind.get("signals", {}).items():
             signals[name][index] = Truth.TRUE if holds else Truth.FALSE
     columns = ItemColumns(
         categories=CATEGORIES,
         probabilities=probabilities,
         signals=signals,
         language=np.full(n, Truth.TRUE, np.int8),
-        ids=[f"{stream['from']}-{index + 1:03}" for index in range(n)],
+        ids=[""] * n,
         actors=[None] * n,
         tenants=[tenant] * n,
-        ats=[start + dt.timedelta(days=days) * ((index + 0.5) / n) for index in range(n)],
+        ats=[_START] * n,
         text_sha256s=[""] * n,
     )
     result = policy.decide_columns(columns, _STANDS_FOR_A_MODEL)
-    return [
-        policy.decision(result, columns, index, _STANDS_FOR_A_MODEL, pieces=lambda row, category: ())
+    return {
+        index: policy.decision(result, columns, index, _STANDS_FOR_A_MODEL, pieces=lambda row, category: ())
         for index in np.nonzero(result.tier < len(policy.tiers))[0].tolist()
-    ]
+    }

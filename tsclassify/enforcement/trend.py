@@ -24,8 +24,9 @@ Floats = NDArray[np.float64]
 _MONDAY: Final = 4
 """1970-01-05 was a Monday: weekly looks are on Mondays."""
 
-MATERIAL_RATIO: Final = 1.25
-"""A rise by less than a quarter is no steady increase, however many items prove it."""
+MATERIAL_RATIO: Final = 1.5
+"""A rise by less than half is no steady increase, however many items prove it: by chance alone a thin baseline makes
+one of a quarter in one tenant of a hundred whose traffic grows (benchmarks/review.py)."""
 
 ABSENCE_RATIO: Final = 2.0
 """The absence of a rise is shown when the interval excludes a doubling."""
