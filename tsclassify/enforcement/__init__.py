@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tsclassify.enforcement.case import Case, load_case
 from tsclassify.enforcement.events import (
     Appeal,
     Attestation,
@@ -22,6 +23,7 @@ from tsclassify.enforcement.statement import FieldFault, check_statement, statem
 __all__ = [
     "Appeal",
     "Attestation",
+    "Case",
     "FieldFault",
     "HumanAction",
     "Ledger",
@@ -41,6 +43,7 @@ __all__ = [
     "Void",
     "account_notice",
     "check_statement",
+    "load_case",
     "read_labelled",
     "review_platform",
     "simulate",
