@@ -231,7 +231,9 @@ def _plain(value: Any) -> Any:
 
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=_plain)
-_DECODERS: Final = {name: msgspec.json.Decoder(cls) for name, cls in KINDS.items()}
+_DECODERS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
+    name: msgspec.json.Decoder(cls) for name, cls in KINDS.items()
+}
 
 
 def kind_of(event: Event | Decision) -> str:

@@ -116,7 +116,9 @@ def load(ledger: Ledger, subject: str, of: str, policy: Policy, *, at: int) -> H
         rows = _decisions(ledger, subject, of, bases, tuple(tiers), at)
         voided, replaced = _gone(ledger, subject, of, at)
         stand = {row[4] for row in rows if row[0] not in voided}
-        void_items = frozenset(row[4] for row in rows if row[0] in voided and row[4] not in stand)
+        void_items = frozenset(
+            row[4] for row in rows if row[4] is not None and row[0] in voided and row[4] not in stand
+        )
         rows = [row for row in rows if row[0] not in voided]
         rows.sort(key=lambda row: (row[1], row[0]))
         around = _around(ledger, subject, of, voided, at)

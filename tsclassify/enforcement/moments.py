@@ -34,11 +34,12 @@ def moment(value: dt.datetime | str, place: str) -> dt.datetime:
         When the value is no moment or has no offset.
     """
     if isinstance(value, str):
+        length = len(value)
         try:
             value = dt.datetime.fromisoformat(value)
         except ValueError:
             raise InputError(
-                f"{place}: time must be ISO 8601, got a string of {len(value)} characters",
+                f"{place}: time must be ISO 8601, got a string of {length} characters",
                 hint="write it like 2021-01-08T10:00:00Z",
             ) from None
     if not isinstance(value, dt.datetime):

@@ -173,7 +173,7 @@ def kaplan_meier(times: Floats, ended: NDArray[np.bool_]) -> tuple[Floats, Float
         return at, np.empty(0), np.empty(0)
     deaths = np.bincount(np.searchsorted(at, times[ended])).astype(np.float64)
     at_risk = times.size - np.searchsorted(times, at, side="left").astype(np.float64)
-    survival = np.cumprod(1 - deaths / at_risk)
+    survival: Floats = np.cumprod(1 - deaths / at_risk).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(deaths / (at_risk * (at_risk - deaths)))
         variance = greenwood / np.log(survival) ** 2
