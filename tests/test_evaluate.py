@@ -485,6 +485,21 @@ def test_a_csv_in_hatecheck_layout_is_measured_per_functionality(tmp_path: Path)
     assert by_name["all"]["twins_ordered"] == 1.0
 
 
+def test_one_suite_or_list_needs_no_sequence(rows: list[dict[str, Any]]) -> None:
+    report = evaluate(
+        KeywordModel(), rows[:40], n_boot=2, disguises=False, suites="violence", swaps="politics", slices="source"
+    )
+    assert {row["suite"] for row in report["suites"]} == {"violence"}
+    assert {row["swap"] for row in report["swaps"]} == {"politics"}
+
+
+def test_missing_values_of_a_data_frame_are_missing_labels() -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"text": ["shoot", "paint"], "incitement": pd.array([True, None], dtype="boolean")})
+    assert read_labelled(frame, categories=["incitement"]).gold.tolist() == [[1], [-1]]
+
+
 def test_suite_with_an_unknown_label_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cases.csv"
     path.write_text("functionality,test_case,label_gold\nx,text,perhaps\n", encoding="utf-8")

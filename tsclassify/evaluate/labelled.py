@@ -153,7 +153,10 @@ def _columns(dataset: Any) -> dict[str, list[Any]]:
 
 
 def _none(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
+    """None for the NaN and NA with which data frames mark a missing value."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return None if type(value).__name__ in ("NAType", "NaTType") else value
 
 
 def _from_rows(rows: Iterable[Any]) -> dict[str, list[Any]]:

@@ -36,8 +36,8 @@ def evaluate(
     *,
     policy: Any = None,
     slices: Sequence[str] | Mapping[str, Callable[[str], object]] = (),
-    suites: Iterable[str | Path | Suite] | None = None,
-    swaps: Iterable[str | Path] = SWAP_LISTS,
+    suites: str | Path | Suite | Iterable[str | Path | Suite] | None = None,
+    swaps: str | Path | Iterable[str | Path] = SWAP_LISTS,
     disguises: bool = True,
     peers: Mapping[str, Any] | None = None,
     categories: Sequence[str] | None = None,
@@ -124,7 +124,7 @@ def evaluate(
         return run.report(
             slices=slices,
             suites=_suites(suites, scorer),
-            swaps=tuple(swaps),
+            swaps=(swaps,) if isinstance(swaps, str | Path) else tuple(swaps),
             disguises=disguises,
             peers=dict(peers or {}),
             groups=groups,
@@ -144,11 +144,12 @@ def _wanted(categories: Sequence[str] | None, scorer: Scorer) -> tuple[str, ...]
     return tuple(categories)
 
 
-def _suites(suites: Iterable[str | Path | Suite] | None, scorer: Scorer) -> list[Suite]:
+def _suites(suites: str | Path | Suite | Iterable[str | Path | Suite] | None, scorer: Scorer) -> list[Suite]:
     if suites is None:
         shipped = [load_suite(name) for name in SUITES]
         return [suite for suite in shipped if set(suite.categories) & set(scorer.categories)]
-    return [suite if isinstance(suite, Suite) else load_suite(suite) for suite in suites]
+    several = [suites] if isinstance(suites, str | Path | Suite) else suites
+    return [suite if isinstance(suite, Suite) else load_suite(suite) for suite in several]
 
 
 def _signal_gold(dataset: Any, scorer: Scorer) -> Labelled | None:
