@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tsclassify as ts
 from click.testing import CliRunner
+
+import tsclassify as ts
 from tsclassify.errors import GateError, InputError
 from tsclassify.evaluate import (
     DISGUISES,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from tsclassify.errors import InputError
 from tsclassify.evaluate import metrics
 from tsclassify.evaluate.bootstrap import bootstrap, interval
