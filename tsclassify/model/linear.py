@@ -133,7 +133,7 @@ def fit_heads(
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _epoch(
+def _epoch(  # noqa: C901 (compiled: a call inside the loops would cost)
     ends: Any,
     columns: Any,
     values: Any,

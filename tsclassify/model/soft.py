@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -42,8 +44,6 @@ def write_soft_labels(path: str | os.PathLike[str], keys: Iterable[int], probabi
     probabilities
         Shape (n, 21) in [0, 1]; kept to 1/255 of the square root, which is finer near 0.
     """
-    import zipfile
-
     numbers = np.array(list(keys), dtype=np.uint64)
     order = np.argsort(numbers, kind="stable")
     levels = np.rint(np.sqrt(np.clip(probabilities, 0.0, 1.0)) * 255).astype(np.uint8)[order]
@@ -66,9 +66,9 @@ def read_soft_labels(path: str | os.PathLike[str]) -> Mapping[int, NDArray[np.fl
     """
     file = Path(path)
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
             keys, levels = archive["keys"], archive["levels"]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"{file.name}: soft labels must be readable, got {type(error).__name__}") from error
     if levels.shape != (len(SOFT_HEADS), len(keys)):
         raise DataError(f"{file.name}: soft labels must have {len(SOFT_HEADS)} columns, got shape {levels.shape}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
 from tsclassify.features.spec import FeatureSpec
+from tsclassify.model.augment import disguised_copies
 from tsclassify.model.calibration import calibrate, fit_calibration, stack_calibrations
 from tsclassify.model.language import fit_language
 from tsclassify.model.linear import LinearHeads, RankedPairs, fit_heads, quantize
@@ -135,9 +136,10 @@ def train(
     say(f"rows: {rows.n_gold} labelled, {len(rows.texts) - rows.n_gold} with soft labels, {len(rows.dev)} dev")
     spec = FeatureSpec(**config["features"])
     lexicon = shipped_lexicon()
-    features = memory.cache(featurize)(rows.texts, spec, lexicon)
+    copies = disguised_copies(rows.texts[: rows.n_gold], seed=config["seed"])
+    features = memory.cache(featurize)((*rows.texts, *copies), spec, lexicon)
     dev_features = memory.cache(featurize)(rows.dev, spec, lexicon)
-    scaling = feature_scaling(features, power=config["fit"]["idf_power"])
+    scaling = feature_scaling(features[: len(rows.texts)], power=config["fit"]["idf_power"])
     scaled = features.multiply(scaling[None, :]).tocsr().astype(np.float32)
     say(f"features: {features.nnz / max(1, len(rows.texts)):.0f} a post in {spec.n_buckets} buckets")
 
@@ -261,18 +263,21 @@ class _CrossFit:
 
     def run(self, kind: str, lanes: int) -> _CrossFitted:
         """Cross-fit one kind of heads, ``categories`` or ``signals``."""
+        n_rows, n_gold = len(self.rows.texts), self.rows.n_gold
         targets = self.rows.categories if kind == "categories" else self.rows.signals
+        # disguised copies of the labelled rows stand last and share their labels
+        targets = np.concatenate([targets, targets[:n_gold]])
         weights = self._weights(kind)
-        n_gold = self.rows.n_gold
-        soft = np.arange(n_gold, len(self.rows.texts))
+        soft = np.arange(n_gold, n_rows)
         oof = np.zeros((n_gold, targets.shape[1]))
         for fold in range(int(self.fold_of.max()) + 1):
             held = np.flatnonzero(self.fold_of == fold)
-            chosen = np.concatenate([np.flatnonzero(self.fold_of != fold), soft])
+            kept = np.flatnonzero(self.fold_of != fold)
+            chosen = np.concatenate([kept, soft, n_rows + kept])
             heads = self._one(kind, chosen, targets, weights)
             oof[held] = _quantized(heads, self.scaling, lanes).logits(self.features[held])
             self.say(f"{kind}: fold {fold + 1} of {int(self.fold_of.max()) + 1}")
-        heads = self._one(kind, np.arange(len(self.rows.texts)), targets, weights)
+        heads = self._one(kind, np.arange(n_rows + n_gold), targets, weights)
         self.say(f"{kind}: all rows, last change {heads.last_change:.5f}")
         return _CrossFitted(oof, _quantized(heads, self.scaling, lanes))
 
@@ -299,10 +304,11 @@ class _CrossFit:
             # attributes describe violence: on posts without any they say little
             violence = self.rows.categories[:, : len(VIOLENCE)].max(axis=1)
             weights = weights * (0.3 + 0.7 * violence[:, None])
-        return weights.astype(np.float32)
+        copies = np.full((self.rows.n_gold, weights.shape[1]), self.config["rows"]["disguised_weight"])
+        return np.concatenate([weights, copies]).astype(np.float32)
 
     def _pairs(self, chosen: NDArray[np.int64]) -> RankedPairs:
-        place = np.full(len(self.rows.texts), -1, dtype=np.int64)
+        place = np.full(len(self.rows.texts) + self.rows.n_gold, -1, dtype=np.int64)
         place[chosen] = np.arange(len(chosen))
         known = [(place[a], place[b], k) for a, b, k in self.rows.pairs if place[a] >= 0 and place[b] >= 0]
         columns = np.array(known, dtype=np.int64).reshape(len(known), 3)

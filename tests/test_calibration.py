@@ -1,0 +1,90 @@
+"""Calibration, operating points and signal bands."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsclassify.model.calibration import calibrate, fit_calibration, stack_calibrations, uncalibrate
+from tsclassify.model.operating import operating_points, signal_band, wilson
+
+
+def _sample(n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    logits = rng.normal(-2.0, 2.0, n)
+    truth = rng.random(n) < 1.0 / (1.0 + np.exp(-(0.5 * logits - 0.7)))
+    return logits, truth
+
+
+def test_fitted_probabilities_match_observed_shares() -> None:
+    logits, truth = _sample()
+    scores = calibrate(fit_calibration(logits, truth), logits[:, None])[:, 0]
+    for low, high in ((0.0, 0.1), (0.1, 0.3), (0.3, 0.7)):
+        here = (scores >= low) & (scores < high)
+        assert abs(scores[here].mean() - truth[here].mean()) < 0.03
+
+
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=30))
+def test_a_higher_logit_never_gets_a_lower_probability(values: list[float]) -> None:
+    logits, truth = _sample(800)
+    fitted = fit_calibration(logits, truth)
+    ordered = np.sort(np.array(values))[:, None]
+    assert (np.diff(calibrate(fitted, ordered)[:, 0]) >= 0).all()
+
+
+def test_uncalibrate_undoes_calibrate() -> None:
+    logits, truth = _sample()
+    fitted = fit_calibration(logits, truth)
+    some = np.linspace(-9.0, 5.0, 50)[:, None]
+    assert np.allclose(uncalibrate(fitted, calibrate(fitted, some)), some, atol=1e-6)
+
+
+def test_stacked_heads_score_as_single_ones() -> None:
+    logits, truth = _sample()
+    heads = [fit_calibration(logits, truth), fit_calibration(np.round(logits), truth)]
+    both = calibrate(stack_calibrations(heads), np.stack([logits, logits], axis=1))
+    for k, head in enumerate(heads):
+        assert np.allclose(both[:, k], calibrate(head, logits[:, None])[:, 0])
+
+
+def test_wilson_interval_of_eight_in_ten() -> None:
+    assert [round(end, 3) for end in wilson(8, 10)] == [0.490, 0.943]
+
+
+def test_operating_points_hold_what_they_name() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(5000) < 0.2
+    scores = np.clip(0.2 + 0.35 * truth + rng.normal(0, 0.15, 5000), 0, 1).astype(np.float32)
+    points = operating_points(scores, truth, precisions=[0.9], recalls=[0.9])
+    assert [p.threshold for p in points] == sorted(p.threshold for p in points)
+    for p in points:
+        acted = scores >= np.float32(p.threshold)
+        assert p.precision == pytest.approx(truth[acted].mean())
+        assert p.recall == pytest.approx(acted[truth].mean())
+        assert p.precision_low <= p.precision <= p.precision_high
+    assert points[0].recall >= 0.9
+    assert points[-1].precision >= 0.9
+
+
+def test_a_precision_that_is_not_reached_gives_no_point() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.random(2000) < 0.3
+    assert operating_points(rng.random(2000), truth, precisions=[0.95], recalls=[]) == ()
+
+
+def test_a_signal_without_evidence_is_always_unknown() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.random(2000) < 0.3
+    band = signal_band(rng.random(2000), truth, precision=0.9, negative_share=0.99)
+    assert band.yes_from > 1.0
+    assert band.no_below == 0.0
+
+
+def test_a_sharp_signal_has_a_narrow_band() -> None:
+    truth = np.arange(1000) % 2 == 0
+    scores = np.where(truth, 0.9, 0.1)
+    band = signal_band(scores, truth, precision=0.8, negative_share=0.95)
+    assert band.no_below <= band.yes_from
+    assert band.yes_from == pytest.approx(0.9)

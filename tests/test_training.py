@@ -1,0 +1,148 @@
+"""Training: fits, weights, soft labels, word classes, and which rows are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from tsclassify.data import annotated_rows, exclusion_key, exclusions, registered_files, written_rows
+from tsclassify.errors import BundleError, DataError
+from tsclassify.model.augment import disguised_copies
+from tsclassify.model.linear import RankedPairs, fit_heads, quantize
+from tsclassify.model.soft import read_soft_labels, soft_key, write_soft_labels
+from tsclassify.model.train import average_precision, feature_scaling, load_config
+from tsclassify.model.training_set import build_training_set, gold_columns, minimal_pairs
+from tsclassify.model.wordclasses import lexicon_from_mapping, lexicon_to_mapping, shipped_lexicon
+from tsclassify.resources import shipped
+
+
+def _problem() -> tuple[sparse.csr_matrix, np.ndarray]:
+    rng = np.random.default_rng(0)
+    features = sparse.random(1500, 120, 0.1, format="csr", dtype=np.float32, random_state=1)
+    truth = features @ rng.normal(size=(120, 2)) * 3
+    return features, (truth > rng.logistic(size=truth.shape)).astype(np.float32)
+
+
+def test_heads_reach_the_optimum_of_the_ridge_problem() -> None:
+    features, targets = _problem()
+    weights = np.ones_like(targets)
+    heads = fit_heads(features, targets, weights, c=1.0, epochs=60, seed=0)
+    z = features @ heads.weights + heads.bias
+    residual = targets - 1 / (1 + np.exp(-z))
+    assert np.abs(features.T @ residual - heads.weights).max() < 0.02
+
+
+def test_soft_targets_pull_probabilities_to_them() -> None:
+    features = sparse.csr_matrix(np.ones((200, 1), dtype=np.float32))
+    targets = np.full((200, 1), 0.3, dtype=np.float32)
+    heads = fit_heads(features, targets, np.ones_like(targets), c=10.0, epochs=30, seed=0)
+    z = float((features @ heads.weights + heads.bias)[0, 0])
+    assert 1 / (1 + np.exp(-z)) == pytest.approx(0.3, abs=0.02)
+
+
+def test_a_weight_of_zero_leaves_a_label_out() -> None:
+    features, targets = _problem()
+    weights = np.ones_like(targets)
+    weights[700:, 1] = 0.0
+    half = fit_heads(features[:700], targets[:700], np.ones((700, 2)), c=1.0, epochs=60, seed=0)
+    masked = fit_heads(features, targets, weights, c=1.0, epochs=60, seed=0)
+    assert np.abs(half.weights[:, 1] - masked.weights[:, 1]).max() < 0.02
+
+
+def test_pairs_put_the_higher_row_first() -> None:
+    features = sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 1]], dtype=np.float32))
+    targets = np.zeros((2, 1), dtype=np.float32)
+    one = np.array([0])
+    pairs = RankedPairs(one, one + 1, one, weight=5.0)
+    heads = fit_heads(features, targets, np.ones((2, 1)), c=1.0, epochs=30, seed=0, pairs=pairs)
+    z = features @ heads.weights
+    assert z[0, 0] > z[1, 0] + 0.5
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    features, targets = _problem()
+    twice = [fit_heads(features, targets, np.ones_like(targets), c=1.0, epochs=5, seed=4) for _ in range(2)]
+    assert twice[0].weights.tobytes() == twice[1].weights.tobytes()
+
+
+def test_quantized_weights_are_within_half_a_step() -> None:
+    weights = np.random.default_rng(0).normal(size=(500, 3))
+    table, scales = quantize(weights, 8)
+    assert table.dtype == np.int8
+    assert (table[:, 3:] == 0).all()
+    assert (np.abs(table[:, :3] * scales[:3] - weights) <= scales[:3] / 2 + 1e-12).all()
+
+
+def test_feature_scaling_prefers_rare_columns() -> None:
+    features = sparse.csr_matrix(np.array([[1, 1], [1, 0], [1, 0], [1, 0]], dtype=np.float32))
+    scale = feature_scaling(features, power=1.0)
+    assert scale[1] > scale[0]
+
+
+def test_average_precision_equals_scikit_learn() -> None:
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(5)
+    scores = np.round(rng.random(500), 2)
+    gold = rng.random(500) < scores
+    assert average_precision(gold, scores) == pytest.approx(average_precision_score(gold, scores))
+
+
+def test_soft_labels_survive_the_file(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((5, 21))
+    keys = [soft_key(f"zorp {i}") for i in range(5)]
+    for name in ("a.npz", "b.npz"):
+        write_soft_labels(tmp_path / name, keys, values)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    read = read_soft_labels(tmp_path / "a.npz")
+    assert all(np.abs(read[key] - value).max() < 0.005 for key, value in zip(keys, values, strict=True))
+
+
+def test_a_truncated_soft_label_file_is_refused(tmp_path: Path) -> None:
+    write_soft_labels(tmp_path / "a.npz", [1], np.zeros((1, 21)))
+    (tmp_path / "b.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:100])
+    with pytest.raises(DataError, match=r"^b\.npz: soft labels must be readable"):
+        read_soft_labels(tmp_path / "b.npz")
+
+
+def test_shipped_word_classes_survive_the_bundle_form() -> None:
+    lexicon = shipped_lexicon()
+    again = lexicon_from_mapping(lexicon_to_mapping(lexicon))
+    assert again.words == dict(sorted(lexicon.words.items()))
+    assert again.folds == lexicon.folds
+    assert {again.modes[group] for group in ("name", "side", "group")} == {"mask"}
+
+
+def test_a_word_class_without_mode_is_refused() -> None:
+    with pytest.raises(BundleError, match="must be mode/group"):
+        lexicon_from_mapping({"zorp": "name"})
+
+
+def test_disguised_copies_change_words_and_repeat() -> None:
+    texts = ["the committee meets again on thursday evening"] * 8
+    copies = disguised_copies(texts, seed=1)
+    assert copies == disguised_copies(texts, seed=1)
+    assert sum(copy != text for copy, text in zip(copies, texts, strict=True)) >= 6
+
+
+def test_minimal_pairs_name_the_threat_first() -> None:
+    rows = written_rows()
+    gold, _ = gold_columns(rows)
+    pairs = minimal_pairs(rows, gold)
+    assert len(pairs) > 300
+    assert all(gold[higher, k] and not gold[lower, :5].any() for higher, lower, k in pairs)
+
+
+def test_no_row_that_measures_is_trained_on(public_data: Path) -> None:
+    config, _ = load_config(shipped("seeds", "training.toml"))
+    rows = build_training_set(config["rows"], data_root=public_data)
+    used = {exclusion_key(text) for text in rows.texts}
+    dev = annotated_rows(root=public_data, split="dev") + written_rows(split="dev")
+    held_out = annotated_rows(root=public_data, use="eval")
+    assert not used & {exclusion_key(row.text) for row in (*dev, *held_out)}
+    assert not used & exclusions()
+    allowed = {file.name for file in registered_files() if file.use == "train"} | {"written"}
+    assert {source["name"] for source in rows.sources} <= allowed
