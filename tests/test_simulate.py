@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tsclassify.cli import main
 from tsclassify.enforcement import Ledger, Tally, Tenant, simulate
 from tsclassify.enforcement.history import load
-from tsclassify.enforcement.indicators import daily
 from tsclassify.enforcement.moments import DAY, micros
+from tsclassify.enforcement.observed import daily
 from tsclassify.enforcement.simulate import simulate_days
 from tsclassify.enforcement.trend import MATERIAL_RATIO, alpha_of_look, trend
 from tsclassify.errors import InputError

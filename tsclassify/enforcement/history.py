@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tsclassify.enforcement.ledger import Ledger
     from tsclassify.policy import Policy
 
-__all__ = ["NEVER", "Around", "History", "load"]
+__all__ = ["NEVER", "Around", "History", "load", "open_appeals"]
 
 NEVER: Final = np.iinfo(np.int64).max
 Ints = NDArray[np.int64]
@@ -248,3 +248,16 @@ def _days(ledger: Ledger, subject: str, bases: Sequence[str], at: int) -> Ints:
         (day, known if voided else max(known, gone), -1) for day, known, gone, voided, basis in went if basis in keep
     ]
     return np.array(rows, np.int64).reshape(-1, 3)
+
+
+def open_appeals(history: History, at: int) -> list[Around]:
+    """Appeals that nobody has answered by a moment."""
+    answered: dict[str, int] = {}
+    for row in history.events("appeal", at):
+        if row.event.outcome != "open":
+            answered[row.event.item] = max(row.at, answered.get(row.event.item, 0))
+    return [
+        row
+        for row in history.events("appeal", at)
+        if row.event.outcome == "open" and answered.get(row.event.item, -1) < row.at
+    ]

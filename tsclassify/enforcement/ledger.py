@@ -253,7 +253,7 @@ class Ledger:
         granted = ev.Appeal(item=item, at=when, outcome=outcome, by=by, **common)
         rows: list[ev.Event] = [granted]
         if outcome == "granted":
-            rows += self._voids(item, when, reason="appeal granted", by=by)
+            rows += writer.voids(self._connection, item, when, reason="appeal granted", by=by)
         return self.record_many(rows)
 
     def void(self, item: str | int, *, reason: str, at: dt.datetime | str, by: str = "", **common: Any) -> Recorded:
@@ -264,7 +264,8 @@ class Ledger:
         LedgerError
             When there is nothing to void.
         """
-        return self.record_many(self._voids(item, moment(at, "ledger: void at"), reason=reason, by=by, **common))
+        when = moment(at, "ledger: void at")
+        return self.record_many(writer.voids(self._connection, item, when, reason=reason, by=by, **common))
 
     def attestation(
         self,
@@ -400,23 +401,3 @@ class Ledger:
             raise LedgerError("ledger: text must be the one decided on, got another hash")
         with translated(self.path), transaction(self._connection):
             self._connection.execute("INSERT OR IGNORE INTO post VALUES (?, ?)", (digest, text))
-
-    def _voids(self, item: str | int, at: dt.datetime, *, reason: str, by: str, **common: Any) -> list[ev.Event]:
-        """One void for each live event on an item, or for one row."""
-        with translated(self.path):
-            if isinstance(item, int):
-                where, value = "seq = ?", item  # type: tuple[str, str | int]
-            else:
-                where, value = "id = ? AND kind = 'decision'", item
-            rows = self._connection.execute(
-                f"SELECT seq, actor, tenant, kind FROM event WHERE {where} "  # noqa: S608
-                "AND NOT EXISTS (SELECT 1 FROM event AS later WHERE later.ref = event.seq "
-                "AND later.kind IN ('void', 'decision'))",
-                (value,),
-            ).fetchall()
-        if not rows or any(kind == "void" for *_, kind in rows):
-            raise LedgerError("ledger: event to void must be recorded and stand, got none that does")
-        return [
-            ev.Void(seq=seq, reason=reason, at=at, actor=actor, tenant=tenant, by=by, **common)
-            for seq, actor, tenant, _ in rows
-        ]

@@ -42,10 +42,15 @@ _COMMON: Final = (
     b'"condemned":"unknown","joking":"unknown","fictional":"unknown","lawful":"unknown",'
     b'"self_directed":"unknown"},"policy_name":"hosting-provider","policy_version":"2021.07.0",'
     b'"policy_sha256":"","model_name":"en-v1","model_sha256":"","actor":"","tenant":"","at":"2021-01-08T10:00:00Z",'
-    b'"language":2,"source_sha256":"","text_sha256":"","mode":"enforce","change":"","recorded_at":null,"id":"",'
-    b'"tier":"none","actions":[],"review":false,"findings":[],"contexts":[],"trace":['
+    b'"language":2,"source_sha256":"","text_sha256":"","mode":"enforce","recorded_at":null,"change":"","tier_title":"",'
+    b'"source_title":"","source_date":"","source_url":"","appeal":"","withheld":[]}'
+    b'{"id":"","tier":"none","actions":[],"review":false,"findings":[],"contexts":[],"trace":['
 )
 _DICTIONARY: Final = zstandard.ZstdCompressionDict(_COMMON, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+# Without this every call would read the dictionary anew.
+_DICTIONARY.precompute_compress(level=-1)
 
 
 class _Tools:
@@ -59,7 +64,7 @@ def pack(body: bytes) -> bytes:
     """The packed form of a body."""
     if _Tools.packer is None:
         _Tools.packer = zstandard.ZstdCompressor(
-            level=1, dict_data=_DICTIONARY, write_checksum=False, write_dict_id=False
+            level=-1, dict_data=_DICTIONARY, write_checksum=False, write_dict_id=False
         )
     packed: bytes = _Tools.packer.compress(body)
     return packed + zlib.crc32(packed).to_bytes(4, "big")

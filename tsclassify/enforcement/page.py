@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tsclassify.enforcement.indicators import _Case, _notified
 from tsclassify.enforcement.moments import DAY, HOUR, micros
+from tsclassify.enforcement.observed import Case
+from tsclassify.enforcement.process import notified
 from tsclassify.enforcement.statistics import kaplan_meier, share
 from tsclassify.enforcement.svg import Chart, bars_of_time
 from tsclassify.records import Truth
@@ -224,8 +225,8 @@ def _window_mark(chart: Chart, review: PlatformReview) -> None:
 
 
 def _responses(review: PlatformReview) -> str:
-    case = _Case(review.clerk, review.clerk.policy, micros(review.at), 0, review.days, None)
-    rows = _notified(case, 0)
+    case = Case(review.clerk, review.clerk.policy, micros(review.at), 0, review.days, None)
+    rows = notified(case, 0)
     if not rows:
         return ""
     times = np.array([max(0, (row.censored if row.removed is None else row.removed) - row.at) for row in rows]) / DAY
@@ -251,8 +252,8 @@ def _responses(review: PlatformReview) -> str:
 
 def _backlog(review: PlatformReview) -> str:
     now = micros(review.at)
-    case = _Case(review.clerk, review.clerk.policy, now, 0, review.days, None)
-    rows = _notified(case, 0)
+    case = Case(review.clerk, review.clerk.policy, now, 0, review.days, None)
+    rows = notified(case, 0)
     if not rows:
         return ""
     first = min(row.at for row in rows) // DAY

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tsclassify.decision import Decision
 from tsclassify.enforcement import events as ev
-from tsclassify.enforcement.indicators import Days
+from tsclassify.enforcement.observed import Days
 from tsclassify.errors import InputError
 
 if TYPE_CHECKING:

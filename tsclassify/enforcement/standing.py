@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tsclassify.enforcement.history import NEVER, Around, History, load
+from tsclassify.enforcement.history import NEVER, load, open_appeals
 from tsclassify.enforcement.ladder import Clerk, ReviewFacts, span
 from tsclassify.enforcement.moments import aware, iso, micros, moment
 from tsclassify.enforcement.store import translated
@@ -386,16 +386,3 @@ def reversals(clerk: Clerk, at: int, review: Mapping[int, ReviewFacts] | None = 
             voided = tuple(sorted(row for row, when in clerk.history.voided.items() if when > take.at))
             found.append(Reversal(step, aware(take.at), take.seq, voided))
     return tuple(found)
-
-
-def open_appeals(history: History, at: int) -> list[Around]:
-    """Appeals that nobody has answered by a moment."""
-    answered: dict[str, int] = {}
-    for row in history.events("appeal", at):
-        if row.event.outcome != "open":
-            answered[row.event.item] = max(row.at, answered.get(row.event.item, 0))
-    return [
-        row
-        for row in history.events("appeal", at)
-        if row.event.outcome == "open" and answered.get(row.event.item, -1) < row.at
-    ]

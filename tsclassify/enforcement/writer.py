@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
 import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from tsclassify.decision import Decision
 from tsclassify.enforcement import events as ev
@@ -16,9 +18,12 @@ from tsclassify.enforcement.packing import pack
 from tsclassify.enforcement.store import COLUMNS, GENESIS, Row, chain
 from tsclassify.errors import InputError, LedgerError
 
-__all__ = ["INSERT", "Draft", "append", "draft", "head"]
+__all__ = ["INSERT", "Draft", "append", "draft", "head", "voids"]
 
 INSERT: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+
+
+_Key = tuple[str, str, str | None, str | None]
 
 
 @dataclass(slots=True)
@@ -37,6 +42,17 @@ class Draft:
     packed: bytes
     ref_id: str | None = None
     ref: int | None = None
+
+    @property
+    def key(self) -> _Key:
+        """What makes it the same event as another one; a decision is one of its tenant and policy name."""
+        return self.kind, self.id, self.tenant, self.basis and _policy_of(self.basis)
+
+
+@functools.lru_cache(maxsize=256)
+def _policy_of(basis: str) -> str:
+    """Policy name of a basis, and whether it ran in shadow."""
+    return basis.partition("@")[0] + ("/shadow" if basis.endswith("/shadow") else "")
 
 
 def draft(event: Decision | ev.Event, known: int | None) -> Draft:
@@ -137,27 +153,14 @@ def append(connection: sqlite3.Connection, drafts: Sequence[Draft]) -> int:
 class _Index:
     """What the ledger already holds under the ids of a batch."""
 
-    same: dict[tuple[str, str, str | None], tuple[int, bytes]] = field(default_factory=dict)
+    same: dict[_Key, tuple[int, bytes]] = field(default_factory=dict)
     latest: dict[tuple[bool, str], tuple[int, str | None, str | None]] = field(default_factory=dict)
 
-    def add(
-        self,
-        seq: int,
-        kind: str,
-        id_: str,
-        actor: str | None,
-        tenant: str | None,
-        basis: str | None,
-        packed: bytes,
-    ) -> None:
-        self.same[(kind, id_, _owner(tenant, basis))] = (seq, packed)
+    def add(self, key: _Key, seq: int, actor: str | None, packed: bytes) -> None:
+        kind, id_, tenant, _ = key
+        self.same[key] = (seq, packed)
         if kind in {"notice", "decision"}:
             self.latest[(kind == "notice", id_)] = (seq, actor, tenant)
-
-
-def _owner(tenant: str | None, basis: str | None) -> str | None:
-    """Whose decision it is: a decision replaces an earlier one of the same tenant and policy name only."""
-    return None if basis is None else f"{tenant or ''}/{basis.partition('@')[0]}{basis[-7:] == '/shadow'}"
 
 
 def _resolve(connection: sqlite3.Connection, drafts: Sequence[Draft]) -> list[tuple[Draft, int | None]]:
@@ -168,22 +171,25 @@ def _resolve(connection: sqlite3.Connection, drafts: Sequence[Draft]) -> list[tu
     index = _Index()
     ids = list({key for made in drafts for key in (made.id, made.ref_id) if key is not None})
     for start in range(0, len(ids), 1000):
-        for row in connection.execute(
+        for seq, kind, id_, actor, tenant, basis, packed in connection.execute(
             "SELECT seq, kind, id, actor, tenant, basis, body FROM event "
             "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq",
             (json.dumps(ids[start : start + 1000]),),
         ):
-            index.add(*row)
+            index.add((kind, id_, tenant, basis and _policy_of(basis)), seq, actor, packed)
     fresh: list[tuple[Draft, int | None]] = []
     for made in drafts:
-        ref = _reference(connection, made, index)
-        before = index.same.get((made.kind, made.id, _owner(made.tenant, made.basis)))
+        ref = None
+        if made.ref_id is not None or made.ref is not None:
+            ref = _reference(connection, made, index)
+        key = made.key
+        before = index.same.get(key)
         if before is not None and before[1] == made.packed:
             continue
         if before is not None and made.kind != "decision":
             raise LedgerError("ledger: notice id must be new, got one recorded with another content")
         here = -len(fresh) - 1
-        index.add(here, made.kind, made.id, made.actor, made.tenant, made.basis, made.packed)
+        index.add(key, here, made.actor, made.packed)
         fresh.append((made, before[0] if before is not None else ref))
     return fresh
 
@@ -205,3 +211,28 @@ def _reference(connection: sqlite3.Connection, made: Draft, index: _Index) -> in
     ref, actor, tenant = found
     made.actor, made.tenant = made.actor or actor, made.tenant or tenant
     return ref
+
+
+def voids(
+    connection: sqlite3.Connection, item: str | int, at: dt.datetime, *, reason: str, by: str, **common: Any
+) -> list[ev.Event]:
+    """One void for each decision that stands on an item (its id), or for one row (its number).
+
+    Raises
+    ------
+    LedgerError
+        When nothing stands that could be voided.
+    """
+    where = "seq = ?" if isinstance(item, int) else "id = ? AND kind = 'decision'"
+    rows = connection.execute(
+        f"SELECT seq, actor, tenant, kind FROM event WHERE {where} "  # noqa: S608
+        "AND NOT EXISTS (SELECT 1 FROM event AS later WHERE later.ref = event.seq "
+        "AND later.kind IN ('void', 'decision'))",
+        (item,),
+    ).fetchall()
+    if not rows or any(kind == "void" for *_, kind in rows):
+        raise LedgerError("ledger: event to void must be recorded and stand, got none that does")
+    return [
+        ev.Void(seq=seq, reason=reason, at=at, actor=actor, tenant=tenant, by=by, **common)
+        for seq, actor, tenant, _ in rows
+    ]

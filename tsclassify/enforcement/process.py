@@ -1,0 +1,218 @@
+"""Indicators of what a tenant does about notices, its backlog and its controls, as they stand now."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tsclassify.enforcement.history import Around
+from tsclassify.enforcement.ladder import span
+from tsclassify.enforcement.moments import DAY, span_words
+from tsclassify.enforcement.observed import NOTHING, Case, Indicator, against, text, unknown
+from tsclassify.enforcement.statistics import Estimate, difference, share, survival_quantile
+from tsclassify.records import Truth
+
+__all__ = [
+    "Notified",
+    "found_by_others",
+    "growing_backlog",
+    "large_backlog",
+    "missing_controls",
+    "notified",
+    "slow_response",
+    "unmet_notices",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """One item that a notice cited: when, and what came of it."""
+
+    at: int
+    removed: int | None
+    censored: int
+
+
+def notified(case: Case, start: int) -> list[Notified]:
+    """Items first notified since a moment, by time; an item voided since is left out."""
+    if case.kept.get("at") != case.now:
+        case.kept.update(at=case.now, rows=all_notified(case))
+    return [row for row in case.kept["rows"] if row.at >= start]
+
+
+def all_notified(case: Case) -> list[Notified]:
+    first: dict[str, Around] = {}
+    for row in case.history.events("notice", case.now):
+        if row.at <= case.now:
+            for item in row.event.items:
+                first.setdefault(item, row)
+    found = []
+    for item, notice in first.items():
+        if case.clerk.is_void(item):
+            continue
+        ends = [row for row in case.clerk.removals.get(item, ()) if row.visible(case.now) and row.at <= case.now]
+        own = [row.at for row in ends if row.event.by != "provider"]
+        forced = [row.at for row in ends if row.event.by == "provider"]
+        # Where the provider had to take it down itself, nobody knows how long the tenant would have taken.
+        censored = min([case.now, *forced])
+        removed = min(own) if own and min(own) <= censored else None
+        found.append(Notified(notice.at, removed, censored))
+    return sorted(found, key=lambda row: row.at)
+
+
+def unmet_notices(case: Case, name: str, limits: Any) -> Indicator:
+    limit = f"fewer than {limits.less_than:.0%} removed within {span_words(span(limits.deadline))}"
+    deadline = span(limits.deadline)
+    rows = [row for row in notified(case, case.now - case.window * DAY) if row.at + deadline <= case.now]
+    met = sum(row.removed is not None and row.removed <= row.at + deadline for row in rows)
+    found = share(met, len(rows))
+    if len(rows) < limits.min_notices:
+        return unknown(
+            name, "share of notices", limit, f"{len(rows)} notices past the deadline, fewer than {limits.min_notices}"
+        )
+    state = against(found.low, found.high, limits.less_than, above=False)
+    says = f"{met} of {len(rows)} notified items were removed in time ({found.low:.0%} to {found.high:.0%})"
+    return Indicator(name, state, found, "share of notices", limit, says)
+
+
+def slow_response(case: Case, name: str, limits: Any) -> Indicator:
+    limit = f"quantile {limits.quantile:g} of the time to removal above {span_words(span(limits.more_than))}"
+    rows = notified(case, case.now - case.window * DAY)
+    if len(rows) < limits.min_notices:
+        return unknown(name, "hours", limit, f"{len(rows)} notified items, fewer than {limits.min_notices}")
+    ended = np.array([row.removed is not None for row in rows])
+    # A removal recorded before the notice (clocks differ) took no time.
+    times = np.array([max(0, (row.censored if row.removed is None else row.removed) - row.at) for row in rows])
+    found = survival_quantile(times / 3.6e9, ended, limits.quantile)
+    state = against(found.low, found.high, span(limits.more_than) / 3.6e9, above=True)
+    reached = f"{found.value:.3g} hours" if math.isfinite(found.value) else "not reached"
+    says = (
+        f"time by which {limits.quantile:.0%} of notified items were removed: {reached} "
+        f"({found.low:.3g} to {text(found.high)}); {int((~ended).sum())} of {len(rows)} still up"
+    )
+    return Indicator(name, state, found, "hours", limit, says)
+
+
+def found_by_others(case: Case, name: str, limits: Any) -> Indicator:
+    limit = f"fewer than {limits.less_than:.0%} found before a notice"
+    start = case.now - case.window * DAY
+    first: dict[str, int] = {}
+    for row in case.history.events("notice", case.now):
+        for item in row.event.items:
+            first.setdefault(item, row.at)
+    own = [
+        item
+        for item, rows in case.clerk.removals.items()
+        if any(
+            row.visible(case.now)
+            and start <= row.at <= case.now
+            and row.event.by != "provider"
+            and row.at < first.get(item, case.now + 1)
+            for row in rows
+        )
+        and not case.clerk.is_void(item)
+    ]
+    others = [
+        item
+        for item, at in first.items()
+        if start <= at <= case.now and item not in own and not case.clerk.is_void(item)
+    ]
+    n = len(own) + len(others)
+    if n < limits.min_removals:
+        return unknown(
+            name, "share of violations", limit, f"{n} items found by anybody, fewer than {limits.min_removals}"
+        )
+    found = share(len(own), n)
+    state = against(found.low, found.high, limits.less_than, above=False)
+    says = f"{len(own)} of {n} were removed before a notice ({found.low:.0%} to {found.high:.0%})"
+    return Indicator(name, state, found, "share of violations", limit, says)
+
+
+# ---- backlog
+
+
+def _queue(case: Case, control: str) -> list[Around]:
+    """Attested counts of a queue within baseline and window, oldest first."""
+    return [
+        row
+        for row in case.history.events("attestation", case.now)
+        if row.event.control == control and row.event.value is not None and row.at <= case.now
+    ]
+
+
+def _opened_closed(case: Case) -> tuple[int, int, int]:
+    """Notified items that are open now, and those opened and closed within the window."""
+    start = case.now - case.window * DAY
+    rows = notified(case, 0)
+    n_open = sum(row.removed is None and row.censored == case.now for row in rows)
+    opened = sum(row.at >= start for row in rows)
+    closed = sum(row.removed is not None and row.removed >= start for row in rows)
+    return n_open, opened, closed
+
+
+def large_backlog(case: Case, name: str, limits: Any) -> Indicator:
+    limit = f"more than {limits.more_than_days:g} days of work open"
+    queue, pace = _queue(case, "open_reports"), _queue(case, "closed_reports")
+    if queue and pace:
+        n_open, per_day = float(queue[-1].event.value), float(pace[-1].event.value)
+        value = n_open / per_day if per_day else math.inf
+        found = Estimate(value, value, value, round(n_open), 1.0)
+        state = Truth.TRUE if value > limits.more_than_days else Truth.FALSE
+        says = f"{n_open:,.0f} reports open, {per_day:,.0f} closed a day: {text(value)} days of work (attested)"
+        return Indicator(name, state, found, "days", limit, says)
+    n_open, _, closed = _opened_closed(case)
+    if n_open == 0 and closed == 0:
+        return unknown(name, "days", limit, NOTHING)
+    # Exact limits of a Poisson mean: the gamma quantiles (Garwood 1936, Biometrika 28).
+    from scipy.special import gammaincinv
+
+    slow = float(gammaincinv(closed, 0.025)) if closed else 0.0
+    fast = float(gammaincinv(closed + 1, 0.975))
+    days = [n_open * case.window / pace if pace else math.inf for pace in (closed, fast, slow)]
+    if n_open == 0:
+        days = [0.0, 0.0, 0.0]
+    found = Estimate(days[0], days[1], days[2], n_open + closed, 0.95)
+    state = against(found.low, found.high, limits.more_than_days, above=True)
+    attested = f"; {queue[-1].event.value:,.0f} reports open by its own account" if queue else ""
+    says = (
+        f"{n_open} notified items open, {closed} closed in {case.window} days: {text(days[0])} days of work{attested}"
+    )
+    return Indicator(name, state, found, "days", limit, says)
+
+
+def growing_backlog(case: Case, name: str, limits: Any) -> Indicator:
+    limit = f"certainly more than {limits.more_than_per_day:g} a day"
+    alpha = case.alpha(limits)
+    start = case.now - (case.window + case.policy.platform_review.baseline.days) * DAY  # type: ignore[union-attr]
+    queue = [row for row in _queue(case, "open_reports") if row.at >= start]
+    if len(queue) >= 2 and queue[-1].at > queue[0].at:
+        length = (queue[-1].at - queue[0].at) / DAY
+        found = difference(round(queue[-1].event.value), round(queue[0].event.value), alpha=alpha)
+        how = f"attested at {len(queue)} times over {length:.3g} days"
+    else:
+        _, opened, closed = _opened_closed(case)
+        if opened + closed == 0:
+            return unknown(name, "items a day", limit, NOTHING)
+        length, found = float(case.window), difference(opened, closed, alpha=alpha)
+        how = f"{opened} opened, {closed} closed in {case.window} days"
+    found = Estimate(found.value / length, found.low / length, found.high / length, found.n, found.level)
+    state = against(found.low, found.high, limits.more_than_per_day, above=True)
+    says = f"the queue grows by {found.value:.3g} a day ({found.low:.3g} to {found.high:.3g}; {how})"
+    return Indicator(name, state, found, "items a day", limit, says)
+
+
+def missing_controls(case: Case, name: str, limits: Any) -> Indicator:
+    limit = f"all of {', '.join(limits.required)}"
+    states = {control: case.clerk.attested(control, case.now) for control in limits.required}
+    absent = [control for control, state in states.items() if state is Truth.FALSE]
+    silent = [control for control, state in states.items() if state is Truth.UNKNOWN]
+    held = len(states) - len(absent) - len(silent)
+    found = Estimate(float(held), float(held), float(held + len(silent)), len(states) - len(silent), 1.0)
+    state = Truth.TRUE if absent else Truth.UNKNOWN if silent else Truth.FALSE
+    parts = [f"{held} of {len(states)} attested"]
+    parts += [f"absent: {', '.join(absent)}"] if absent else []
+    parts += [f"nothing known of: {', '.join(silent)}"] if silent else []
+    return Indicator(name, state, found, "controls", limit, "; ".join(parts))
