@@ -269,7 +269,7 @@ def settle(n: int, memo: Any, scratch: Any, tables: Any, config: Any) -> tuple[i
     write = 0
     n_words = 0
     left = 0
-    last = -1
+    last: Any = -1
     place = 0
     negated = False
     begins = False
@@ -283,9 +283,6 @@ def settle(n: int, memo: Any, scratch: Any, tables: Any, config: Any) -> tuple[i
         begins = begins or starts
         seen = tokens[row + T_SEEN]
         before = (seen >> np.uint64(20)) << np.uint64(20) == post
-        if info >> PIECES_SHIFT and not (before and dedup):
-            words[n_words] = ints[SEQ + k]
-            n_words += 1
         if info & SILENT:
             continue
         group = (info >> GROUP_SHIFT & 0xFFFF) - 1
@@ -293,15 +290,15 @@ def settle(n: int, memo: Any, scratch: Any, tables: Any, config: Any) -> tuple[i
             if group == last and info & MASKED:
                 continue
             if lexicon[GROUPS + 4 * group] == MODE_FOLD and lexicon[GROUPS + 4 * group + 1] >> last & 1:
-                # The word itself has pieces still; only its place in phrases goes.
-                if not before:
-                    tokens[row + T_SEEN] = post | np.uint64(0xFFFFF)
                 into = lexicon[GROUPS + 4 * group + 2]
                 if into >= 0:
                     shown[size - 1] = tables.keys[lexicon[O_SLOTS] + into]
                     back[size - 1] = shown[size - 1]
                     last = into
                 continue
+        if info >> PIECES_SHIFT and not (before and dedup):
+            words[n_words] = ints[SEQ + k]
+            n_words += 1
         h = tokens[row + T_HASH]
         shown[size] = h
         back[size] = tokens[row + T_BACK]
@@ -313,7 +310,7 @@ def settle(n: int, memo: Any, scratch: Any, tables: Any, config: Any) -> tuple[i
             solo[size] = 1
             last = -1
             at = np.int64(seen & np.uint64(0xFFFFF))
-            if before and at != 0xFFFFF:
+            if before:
                 solo[size] = 3
                 solo[at] |= 2
             else:

@@ -63,6 +63,7 @@ class _Place:
 
 
 _Raw = tuple[int, int, int, str]
+_Settled = tuple[list[_Place], list[Token], list[_Raw], bool]
 
 
 @functools.lru_cache(maxsize=65536)
@@ -105,8 +106,9 @@ def _back_hash(token: Token, group: str | None, spec: FeatureSpec, lexicon: Lexi
     return 0
 
 
-def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> tuple[list[_Place], list[_Raw], bool]:
-    """The sequence after folding, the features of single places, and whether a negator was seen."""
+def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Settled:
+    """The sequence after folding, its tokens, the features of single places, and whether a negator was seen."""
+    kept: list[Token] = []
     places: list[_Place] = []
     single: list[_Raw] = []
     left = 0
@@ -134,6 +136,7 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> tup
                     places[-1].shown = places[-1].back = _group_hash(fold.into)
                     last = fold.into
                 continue
+        kept.append(token)
         shown = _group_hash(group) if is_masked and group is not None else _token_hash(token.text)
         places.append(_Place(shown, _back_hash(token, group, spec, lexicon), token.start, token.end, not is_masked))
         last = group if is_masked else None
@@ -149,7 +152,7 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> tup
         if len(places) <= spec.first:
             h = mix(mix(hashing.SEED_FIRST, len(places) - 1), shown)
             single.append((h, token.start, token.end, "start"))
-    return places, single, negated
+    return places, kept, single, negated
 
 
 def _with_ends(places: list[_Place], spec: FeatureSpec) -> list[_Place]:
@@ -267,7 +270,7 @@ def features_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> list[Feature]
         ``value * weights[bucket]``.
     """
     tokens = tokenize(text, lexicon)
-    places, word, negated = _settle(tokens, spec, lexicon)
+    places, kept, word, negated = _settle(tokens, spec, lexicon)
     places = _with_ends(places, spec)
     word += _phrases(places, spec)
     back = _backed_off(places, spec) if spec.back_max else []
@@ -275,7 +278,7 @@ def features_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> list[Feature]
         word, back = _first_of_each(word), _first_of_each(back)
     if spec.back_shared:
         word, back = word + back, []
-    char = _char_features(tokens, spec, lexicon) if spec.char_max else []
+    char = _char_features(kept, spec, lexicon) if spec.char_max else []
     post: list[_Raw] = []
     if spec.flags:
         bits = _flag_bits(tokens, negated)

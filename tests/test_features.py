@@ -1,0 +1,167 @@
+"""Features: the spec, the lexicon, the transformer, and that the extractor equals the reference."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from tests.test_normalize import posts
+from tsclassify.errors import BundleError, InputError
+from tsclassify.features.hashing import bucket_of, text_hash
+from tsclassify.features.reference import features_of
+from tsclassify.features.spec import FeatureSpec
+from tsclassify.features.texts import encode_texts
+from tsclassify.text.lexicon import Fold, Lexicon
+
+LEXICON = Lexicon(
+    words={
+        "not": "negator", "dont": "negator", "alice": "name", "bob": "name", "red": "side", "blue": "side",
+        "fans": "crowd", "you": "function", "i": "function", "will": "modal", "kill": "harm", "zorp": "harm",
+    },
+    modes={
+        "negator": "keep", "name": "mask", "side": "mask", "crowd": "fold", "function": "keep", "modal": "back",
+        "harm": "back",
+    },
+    folds={"crowd": Fold(after=("name", "side"), into="side", back="person")},
+)  # fmt: skip
+
+SPECS = {
+    "default": FeatureSpec(),
+    "all": FeatureSpec(
+        word_max=3, skips=(2, 3), back_max=3, negation_window=3, first=2, starts=True, flags=True, word_scale=1.6,
+        char_scale=0.6, word_offset=1.0, char_offset=1.0,
+    ),
+    "plain": FeatureSpec(
+        dedup="none", back_max=4, back_chain=False, back_shared=False, ends=False, silent="", mask=False, norm="mean"
+    ),
+}  # fmt: skip
+
+
+def row_of(text: str, spec: FeatureSpec, lexicon: Lexicon = LEXICON) -> dict[int, float]:
+    row: dict[int, float] = {}
+    for feature in features_of(text, spec, lexicon):
+        row[feature.bucket] = row.get(feature.bucket, 0.0) + feature.value
+    return row
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+@settings(max_examples=120)
+@given(text=posts)
+def test_extractor_equals_reference(name: str, text: str) -> None:
+    from tsclassify.features.hashed import HashedNgrams
+
+    matrix = HashedNgrams(SPECS[name], LEXICON).transform([text])
+    found = dict(zip(matrix.indices.tolist(), matrix.data.tolist(), strict=True))
+    expected = row_of(text, SPECS[name])
+    assert found.keys() == expected.keys()
+    assert all(abs(found[bucket] - expected[bucket]) < 1e-5 for bucket in expected)
+
+
+@settings(max_examples=150)
+@given(text=posts)
+def test_spans_lie_in_the_original(text: str) -> None:
+    for feature in features_of(text, SPECS["all"], LEXICON):
+        assert 0 <= feature.start <= feature.end <= len(text)
+        assert (feature.kind == "post") == (feature.end == 0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Alice will kill", "Bob will kill"),
+        ("I hate Red fans", "I hate Blue"),
+        ("Alice Bob is here", "Bob is here"),
+        ("Alice's house", "bob’s house"),
+    ],
+)
+def test_masked_words_cannot_move_a_feature(one: str, other: str) -> None:
+    spec = dataclasses.replace(SPECS["all"], flags=False)
+    assert row_of(one, spec) == row_of(other, spec)
+
+
+def test_fold_needs_a_masked_word_before_it() -> None:
+    assert row_of("the fans", FeatureSpec()) != row_of("the", FeatureSpec())
+
+
+def test_negation_marks_the_words_after_it() -> None:
+    spec = FeatureSpec(negation_window=2)
+    kinds = [feature.kind for feature in features_of("dont kill him now please", spec, LEXICON)]
+    assert kinds.count("negated") == 2
+
+
+def test_hash_is_frozen() -> None:
+    # A shipped table is useless under another hash.
+    assert text_hash("zorp") == 0x5F7ABFF5A3BC183B
+    assert bucket_of(text_hash("zorp"), 18) == 127323
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"bits": 9}, {"skips": (1,)}, {"dedup": "some"}, {"norm": "max"}, {"word_scale": float("nan")}, {"silent": "."}],
+)
+def test_spec_out_of_range_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="must"):
+        FeatureSpec(**change)
+
+
+def test_spec_survives_json() -> None:
+    assert FeatureSpec.from_dict(SPECS["all"].to_dict()) == SPECS["all"]
+    with pytest.raises(BundleError, match="bits"):
+        FeatureSpec.from_dict({key: value for key, value in SPECS["all"].to_dict().items() if key != "bits"})
+    with pytest.raises(BundleError, match="valid"):
+        FeatureSpec.from_dict({**SPECS["all"].to_dict(), "bits": 99})
+
+
+def test_lexicon_survives_json() -> None:
+    assert Lexicon.from_dict(LEXICON.to_dict()) == LEXICON
+    twice = {"a": {"mode": "back", "words": ["zorp"]}, "b": {"mode": "back", "words": ["zorp"]}}
+    with pytest.raises(BundleError, match="one group"):
+        Lexicon.from_dict(twice)
+
+
+@pytest.mark.parametrize(
+    ("words", "modes"), [({"zorp": "harm"}, {}), ({}, {"harm": "hide"}), ({"zorp": "harm"}, {"harm": "fold"})]
+)
+def test_lexicon_with_a_hole_is_refused(words: dict[str, str], modes: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="must"):
+        Lexicon(words, modes)
+
+
+def test_transformer_keeps_scikit_learn_conventions() -> None:
+    from sklearn.base import clone
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from tsclassify.features.hashed import HashedNgrams
+
+    transformer = HashedNgrams(SPECS["all"], LEXICON)
+    copy = clone(transformer)
+    assert copy.get_params() == transformer.get_params()
+    texts = ["zorp you", "have a nice day", "", "zorp him"]
+    matrix = copy.fit(texts).transform(texts)
+    assert matrix.shape == (4, 2**18)
+    assert matrix.dtype == np.float32
+    assert matrix.has_canonical_format
+    assert matrix[2].nnz == 1  # only the length of an empty post
+    assert (matrix != transformer.fit_transform(texts)).nnz == 0
+    assert transformer.transform([]).shape == (0, 2**18)
+    assert len(transformer.get_feature_names_out()) == 2**18
+    model = make_pipeline(HashedNgrams(), LogisticRegression(C=100)).fit(texts, [1, 0, 0, 1])
+    assert model.predict(["zorp"])[0] == 1
+
+
+@pytest.mark.parametrize("texts", ["zorp", b"zorp", {"zorp": 1}, [b"zorp"], [None], [1], None, ["ok", "\ud800"]])
+def test_anything_but_a_list_of_texts_is_refused(texts: Any) -> None:
+    from tsclassify.features.hashed import HashedNgrams
+
+    with pytest.raises(InputError, match="must be") as caught:
+        HashedNgrams().transform(texts)
+    assert "zorp" not in str(caught.value)
+
+
+def test_encoding_is_utf8_end_to_end() -> None:
+    data, offsets = encode_texts(["é", "", "zorp"])
+    assert data.tobytes() == "ézorp".encode()
+    assert offsets.tolist() == [0, 2, 2, 6]

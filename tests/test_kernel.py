@@ -1,0 +1,204 @@
+"""The kernel: equal to the plain path bit for bit, whatever the batch, order, threads or input."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.test_features import LEXICON, SPECS
+from tests.test_normalize import PIECES, posts
+from tsclassify.errors import InputError
+from tsclassify.features.kernel import Scorer, pack_rows
+from tsclassify.features.reference import features_of
+from tsclassify.features.spec import FeatureSpec
+from tsclassify.features.texts import encode_texts
+
+
+@functools.cache
+def scorer(name: str) -> Scorer:
+    spec = SPECS[name]
+    rng = np.random.default_rng(7)
+    weights = rng.integers(-127, 128, (spec.n_buckets, 8)).astype(np.int8)
+    signals = rng.integers(-128, 128, (spec.n_buckets, 14)).astype(np.int8)
+    made = Scorer(
+        spec,
+        LEXICON,
+        weights,
+        rng.random(8) / 30,
+        rng.normal(size=8),
+        signals,
+        rng.random(14) / 30,
+        rng.normal(size=14),
+    )
+    made.warm_up()
+    return made
+
+
+def plain(name: str, data: Any, offsets: Any, part: int = 0) -> Any:
+    made = scorer(name)
+    return made._plain(made.parts[part], data, offsets, np.arange(len(offsets) - 1))
+
+
+def corpus(n: int) -> list[str]:
+    rng = np.random.default_rng(3)
+    return [" ".join(rng.choice(PIECES, rng.integers(0, 30))) for _ in range(n)]
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+@settings(max_examples=150)
+@given(texts=st.lists(posts, min_size=1, max_size=4))
+def test_kernel_equals_plain_path_bit_for_bit(name: str, texts: list[str]) -> None:
+    data, offsets = encode_texts(texts)
+    rows = np.arange(len(texts))
+    assert np.array_equal(scorer(name).logits(data, offsets), plain(name, data, offsets))
+    assert np.array_equal(scorer(name).signal_logits(data, offsets, rows), plain(name, data, offsets, part=1))
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000)
+@given(text=posts)
+def test_kernel_equals_plain_path_on_many_texts(text: str) -> None:
+    data, offsets = encode_texts([text])
+    assert np.array_equal(scorer("all").logits(data, offsets), plain("all", data, offsets))
+
+
+@settings(max_examples=300)
+@given(raw=st.one_of(st.binary(max_size=60), st.text(max_size=30).map(lambda text: text.encode()[1:])))
+def test_any_bytes_get_a_finite_score(raw: bytes) -> None:
+    data = np.frombuffer(raw + b"x", dtype=np.uint8)
+    logits = scorer("all").logits(data, np.array([0, len(raw), len(raw) + 1]))
+    assert np.isfinite(logits).all()
+
+
+@settings(max_examples=200)
+@given(text=posts)
+def test_pieces_add_up_to_the_logit(text: str) -> None:
+    made, spec = scorer("all"), SPECS["all"]
+    table = made.parts[0]
+    scales, bias = table.lanes
+    logit = made.logits(*encode_texts([text]))[0]
+    features = features_of(text, spec, LEXICON)
+    for lane in range(8):
+        total = sum(scales[lane] * feature.value * int(table.weights[feature.bucket, lane]) for feature in features)
+        assert abs(bias[lane] + total - logit[lane]) < 1e-4
+
+
+def test_scores_do_not_depend_on_batch_order_or_threads() -> None:
+    texts = corpus(9000)
+    made = scorer("all")
+    data, offsets = encode_texts(texts)
+    whole = made.logits(data, offsets)
+    assert np.array_equal(whole, made.logits(data, offsets, threads=3))
+    order = np.random.default_rng(1).permutation(len(texts))
+    assert np.array_equal(whole[order], made.logits(*encode_texts([texts[k] for k in order])))
+    for size in (1, 7, 1000):
+        part = made.logits(*encode_texts(texts[:size]))
+        assert np.array_equal(whole[:size], part)
+    assert np.array_equal(made.logits_one(texts[5].encode()), whole[5])
+
+
+def test_signals_are_read_for_chosen_rows_only() -> None:
+    data, offsets = encode_texts(corpus(50))
+    made = scorer("all")
+    every = made.signal_logits(data, offsets, np.arange(50))
+    rows = np.array([40, 3, 3])
+    assert np.array_equal(made.signal_logits(data, offsets, rows), every[rows])
+    assert made.signal_logits(data, offsets, np.array([], dtype=np.int64)).shape == (0, 14)
+
+
+HOSTILE = {
+    "one megabyte of words": b"zorp kill you " * 75_000,
+    "one megabyte without a blank": b"abcdefghij" * 100_000,
+    "one megabyte of one letter": b"a" * 1_000_000,
+    "one megabyte of distinct words": b" ".join(b"w%dx" % k for k in range(120_000)),
+    "one megabyte of single letters": b"k i l l " * 125_000,
+    "ligatures that expand to 18 letters": "ﷺ".encode() * 300_000,
+    "blank lines": b"\n" * 1_000_000,
+    "nul bytes": b"\x00" * 1000 + b"zorp\x00kill",
+    "continuation bytes": b"\x80" * 5000,
+    "truncated code point": "zorp💣".encode()[:-1],
+    "overlong and surrogate forms": b"\xc0\x80 \xed\xa0\x80 \xf5\x80\x80\x80 zorp",
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_hostile_post_changes_no_other_score(name: str) -> None:
+    posts_ = [b"you will not kill zorp", HOSTILE[name], b"alice k1lls"]
+    offsets = np.cumsum([0, *map(len, posts_)])
+    data = np.frombuffer(b"".join(posts_), dtype=np.uint8)
+    logits = scorer("all").logits(data, offsets)
+    assert np.isfinite(logits).all()
+    assert np.array_equal(logits[1:2], plain("all", data, offsets[1:3]))
+    alone = [scorer("all").logits_one(post) for post in posts_]
+    assert np.array_equal(logits, alone)
+
+
+def test_full_memo_starts_again_and_scores_the_same() -> None:
+    made = scorer("all")
+    before = made.logits_one(b"you will not kill zorp")
+    for k in range(4):
+        many = [" ".join(f"q{k}w{j}" for j in range(i, i + 200)) for i in range(0, 80_000, 200)]
+        made.logits(*encode_texts(many))
+    state = made._take()
+    made._states.append(state)
+    assert state.tails[0][0][5] > 1  # the memo has begun a new life
+    assert np.array_equal(before, made.logits_one(b"you will not kill zorp"))
+
+
+def test_first_texts_need_no_compiled_code() -> None:
+    spec = FeatureSpec(bits=10)
+    fresh = Scorer(spec, LEXICON, np.ones((1024, 3), dtype=np.int8), np.ones(3), np.zeros(3))
+    few = fresh.logits(*encode_texts(["zorp", ""]))
+    assert fresh._kernel is None
+    fresh.warm_up()
+    assert np.array_equal(few, fresh.logits(*encode_texts(["zorp", ""])))
+    assert few.shape == (2, 3)
+
+
+def test_rows_are_packed_with_surplus() -> None:
+    weights = np.arange(-8, 8, dtype=np.int8).reshape(2, 8)
+    assert pack_rows(weights).view(np.uint8).reshape(2, 8).tolist() == (weights.astype(int) + 128).tolist()
+
+
+@pytest.mark.parametrize(
+    ("data", "offsets"),
+    [
+        (np.zeros(4, np.uint8), [0, 5]),
+        (np.zeros(4, np.uint8), [-1, 4]),
+        (np.zeros(4, np.uint8), [0, 3, 2]),
+        (np.zeros(4, np.int8), [0, 4]),
+        (np.zeros(4, np.uint8), []),
+    ],
+)
+def test_offsets_outside_the_buffer_are_refused(data: Any, offsets: list[int]) -> None:
+    with pytest.raises(InputError, match="must"):
+        scorer("all").logits(data, np.array(offsets, dtype=np.int64))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": np.zeros((1024, 8))},
+        {"weights": np.zeros((512, 8), np.int8)},
+        {"scales": np.ones(7)},
+        {"bias": np.full(8, np.nan)},
+        {"spec": FeatureSpec(bits=10, dedup="feature")},
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(change: dict[str, Any]) -> None:
+    arguments = {
+        "spec": FeatureSpec(bits=10), "lexicon": LEXICON, "weights": np.zeros((1024, 8), np.int8), "scales": np.ones(8),
+        "bias": np.zeros(8), **change,
+    }  # fmt: skip
+    with pytest.raises(InputError, match="must"):
+        Scorer(**arguments)
+
+
+def test_row_outside_the_batch_is_refused() -> None:
+    with pytest.raises(InputError, match="rows must lie"):
+        scorer("all").signal_logits(*encode_texts(["zorp"]), np.array([1]))
