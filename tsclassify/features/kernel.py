@@ -151,7 +151,8 @@ class Scorer:
         numpy.ndarray
             float32, shape (n, lanes).
         """
-        if self._kernel is not None and len(offsets) == 2 and offsets[0] == 0 and offsets[1] == len(data):
+        whole = len(offsets) == 2 and offsets[0] == 0 and offsets[1] == len(data)
+        if self._kernel is not None and whole and data.dtype == np.uint8:
             return self.logits_one(data.tobytes())[np.newaxis]
         return self._run(0, data, offsets, None, threads)
 
