@@ -62,7 +62,8 @@ HOSTILE = {
     "wrong_types": b"{policy: [1], version: {}, kind: 3, effective: soon, source: 1, clauses: [], languages: x, "
     b"categories: [1, 2], tiers: {a: b}, contexts: x, actions: [], ladder: 1, platform_review: [], tests: {}}",
     "wrong_types_inside": b"{tiers: [1, null, [], {id: [], when: [], do: {}}], "
-    b"contexts: [{id: {}, lowers: [], floor: x}], ladder: {steps: [1, {id: 1, when: cure_expired}]}, tests: [1, {item: 1, expect: [], history: x, given: 1}]}",
+    b"contexts: [{id: {}, lowers: [], floor: x}], "
+    b"ladder: {steps: [1, {id: 1, when: cure_expired}]}, tests: [1, {item: 1, expect: [], history: x, given: 1}]}",
 }  # fmt: skip
 
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeGuard
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from tsclassify.policy import schema
-from tsclassify.policy.conditions import ITEM_KINDS, Node
+from tsclassify.policy.check_cases import check_cases
+from tsclassify.policy.conditions import ITEM_KINDS
 from tsclassify.policy.faults import Fault, nearest, shown
-from tsclassify.policy.platform import INDICATORS, Indicators, PlatformReview
+from tsclassify.policy.platform import Indicators, PlatformReview
+from tsclassify.policy.raw import is_number, mapping, meant, names_in, raw_leaves, rules
 from tsclassify.policy.strict_yaml import Path, Tree
-from tsclassify.policy.testcase import SCORE_WORDS, TestItem
 from tsclassify.policy.translate import mark_of
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
-__all__ = ["check"]
+__all__ = ["Checker", "check"]
 
 _RESERVED: Final = ("review", "none")
 _SCOPES: Final = {
@@ -31,62 +32,6 @@ _SCOPES: Final = {
 }
 
 Say = Callable[..., None]
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _entries(value: Any) -> list[tuple[int, dict[str, Any]]]:
-    """The mappings of a list, with their index."""
-    return [(i, entry) for i, entry in enumerate(value) if isinstance(entry, dict)] if isinstance(value, tuple) else []
-
-
-def _meant(value: Any, model: type[Node]) -> dict[str, Any]:
-    """A mapping with misspelt keys under their right names, so that one slip is not followed by a dozen."""
-    if not isinstance(value, dict):
-        return {}
-    known = [info.alias or name for name, info in model.model_fields.items()]
-    meant = {key: entry for key, entry in value.items() if key in known}
-    for key, entry in value.items():
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-            meant.setdefault(close[0] if close else key, entry)
-    return meant
-
-
-def _rules(value: Any, model: type[Node]) -> list[tuple[int, dict[str, Any]]]:
-    return [(i, _meant(entry, model)) for i, entry in _entries(value)]
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _names(value: Any, path: Path) -> list[tuple[str, Path]]:
-    """One name or a list of names, each with its path."""
-    if isinstance(value, str):
-        return [(value, path)]
-    if isinstance(value, tuple):
-        return [(name, (*path, i)) for i, name in enumerate(value) if isinstance(name, str)]
-    return []
-
-
-def _leaves(condition: Any, path: Path, *, negated: bool = False) -> Iterator[tuple[dict[str, Any], Path, bool]]:
-    """Raw leaves of a condition, each with its path and whether an odd number of ``not`` stands above."""
-    if condition == "cure_expired":
-        return
-    if not isinstance(condition, dict):
-        return
-    for key in ("all", "any"):
-        if isinstance(condition.get(key), tuple):
-            for i, part in enumerate(condition[key]):
-                yield from _leaves(part, (*path, key, i), negated=negated)
-            return
-    if "not" in condition:
-        yield from _leaves(condition["not"], (*path, "not"), negated=not negated)
-        return
-    yield condition, path, negated
 
 
 class _Malformed(Exception):
@@ -111,21 +56,21 @@ def _truth(condition: Any, leaf: Callable[[str, Any, bool], int], *, negated: bo
     return leaf(kind, value, negated)
 
 
-class _Checker:
+class Checker:
     """The checks of one file; ``faults`` grows as they run."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.data = _meant(tree.data, schema.Document)
+        self.data = meant(tree.data, schema.Document)
         self.faults: list[Fault] = []
-        self.categories = _mapping(self.data.get("categories"))
-        self.tiers = _rules(self.data.get("tiers"), schema.Tier)
-        self.contexts = _rules(self.data.get("contexts"), schema.Context)
-        self.actions = _mapping(self.data.get("actions"))
-        self.clauses = _mapping(self.data.get("clauses"))
-        self.steps = _rules(_meant(self.data.get("ladder"), schema.Ladder).get("steps"), schema.Step)
-        review = _meant(self.data.get("platform_review"), PlatformReview)
-        self.indicators = _meant(review.get("indicators"), Indicators)
+        self.categories = mapping(self.data.get("categories"))
+        self.tiers = rules(self.data.get("tiers"), schema.Tier)
+        self.contexts = rules(self.data.get("contexts"), schema.Context)
+        self.actions = mapping(self.data.get("actions"))
+        self.clauses = mapping(self.data.get("clauses"))
+        self.steps = rules(meant(self.data.get("ladder"), schema.Ladder).get("steps"), schema.Step)
+        review = meant(self.data.get("platform_review"), PlatformReview)
+        self.indicators = meant(review.get("indicators"), Indicators)
         # A misspelt category is one fault, at its definition; what asks for the right name is not at fault.
         self.category_names = [*self.categories]
         for name in self.categories:
@@ -163,9 +108,9 @@ class _Checker:
         used = {
             name
             for _, tier in self.tiers
-            for leaf, path, _ in _leaves(tier.get("when"), ())
+            for leaf, path, _ in raw_leaves(tier.get("when"), ())
             for kind in ("act", "review")
-            for name, _ in _names(leaf.get(kind), path)
+            for name, _ in names_in(leaf.get(kind), path)
         }
         for name, rule in self.categories.items():
             path: Path = ("categories", name)
@@ -173,7 +118,7 @@ class _Checker:
                 continue
             self.known(rule.get("clause"), (*path, "clause"), "clause", self.clauses)
             review, act = rule.get("review"), rule.get("act")
-            if _is_number(review) and _is_number(act) and review > act:
+            if is_number(review) and is_number(act) and review > act:
                 self.say((*path, "review"), f"review must be at most act, got {review:g} above {act:g}")
             for level, asked in (("review", review), ("act", act)):
                 self.check_point(asked, (*path, level), level)
@@ -216,7 +161,7 @@ class _Checker:
             return 0 if kind in ("act", "review") else 1
 
         def at_best(kind: str, value: Any, negated: bool) -> int:
-            if kind == "act" and all(name in never_acts for name, _ in _names(value, ())):
+            if kind == "act" and all(name in never_acts for name, _ in names_in(value, ())):
                 return 1
             return 0 if negated else 2
 
@@ -233,9 +178,9 @@ class _Checker:
     def check_leaves(self, condition: Any, path: Path, *, scores: bool = True) -> bool:
         """Names in an item condition; False when one is unknown."""
         fine = True
-        for leaf, place, negated in _leaves(condition, path):
+        for leaf, place, negated in raw_leaves(condition, path):
             for kind in ("act", "review"):
-                for name, where in _names(leaf.get(kind), (*place, kind)):
+                for name, where in names_in(leaf.get(kind), (*place, kind)):
                     fine &= self.known(name, where, "category", self.category_names)
                 if kind not in leaf:
                     continue
@@ -247,12 +192,12 @@ class _Checker:
                     message = f"{kind} must not stand under not: a higher score would soften the decision"
                     self.say(place, message, "turn the condition round, or ask a signal")
                     fine = False
-            for name, where in _names(leaf.get("signal"), (*place, "signal")):
+            for name, where in names_in(leaf.get("signal"), (*place, "signal")):
                 fine &= self.known(name, where, "signal", SIGNALS)
         return fine
 
     def check_does(self, rule: dict[str, Any], path: Path) -> None:
-        for name, where in _names(rule.get("do"), (*path, "do")):
+        for name, where in names_in(rule.get("do"), (*path, "do")):
             self.known(name, where, "action", self.actions)
         if rule.get("clause") is not None:
             self.known(rule["clause"], (*path, "clause"), "clause", self.clauses)
@@ -263,7 +208,7 @@ class _Checker:
             path: Path = ("contexts", i)
             self.check_leaves(context.get("when"), (*path, "when"), scores=False)
             self.check_leaves(context.get("unless"), (*path, "unless"))
-            for tier, target in _mapping(context.get("lowers")).items():
+            for tier, target in mapping(context.get("lowers")).items():
                 place = (*path, "lowers", tier)
                 if not self.known(tier, place, "tier", self.outcomes[:-1], on_key=True):
                     continue
@@ -274,7 +219,7 @@ class _Checker:
                 if self.known(target, place, "result", self.outcomes) and self.rank(target) <= self.rank(tier):
                     milder = ", ".join(self.outcomes[self.rank(tier) + 1 :])
                     self.say(place, f"result must be milder than {tier} ({milder}), got {shown(target)}")
-            for tier, lowest in _mapping(context.get("floor")).items():
+            for tier, lowest in mapping(context.get("floor")).items():
                 place = (*path, "floor", tier)
                 if self.known(tier, place, "tier", self.tier_ids, on_key=True):
                     self.known(lowest, place, "floor", self.outcomes[:-1])
@@ -282,7 +227,7 @@ class _Checker:
     def may_only_review(self) -> bool:
         """Whether a category may only review, or may come to it as the bundle cannot reach its operating point."""
         acts = [rule.get("act", 0) for rule in self.categories.values() if isinstance(rule, dict)]
-        return any(act is None or _mapping(act).get("else") == "review_only" for act in acts)
+        return any(act is None or mapping(act).get("else") == "review_only" for act in acts)
 
     def rank(self, outcome: str) -> int:
         return self.outcomes.index(outcome)
@@ -290,7 +235,7 @@ class _Checker:
     def check_actions(self) -> None:
         scopes = _SCOPES.get(str(self.data.get("kind")))
         for name, action in self.actions.items():
-            scope = _mapping(action).get("scope")
+            scope = mapping(action).get("scope")
             if (
                 scopes
                 and isinstance(scope, str)
@@ -308,9 +253,9 @@ class _Checker:
             path: Path = ("ladder", "steps", i)
             self.check_does(step, path)
             milder = self.step_ids[: self.step_ids.index(step["id"])] if step.get("id") in self.step_ids else []
-            for leaf, place, _ in _leaves(step.get("when"), (*path, "when")):
+            for leaf, place, _ in raw_leaves(step.get("when"), (*path, "when")):
                 for kind in ("unresolved", "taken", "cure_expired"):
-                    for name, where in _names(leaf.get(kind), (*place, kind)):
+                    for name, where in names_in(leaf.get(kind), (*place, kind)):
                         if name != "latest" or kind != "cure_expired":
                             self.known(name, where, "milder step", milder)
                 if "count" in leaf:
@@ -325,13 +270,13 @@ class _Checker:
             self.say((*place, "finding"), "finding must come from a platform review, got a policy without one", hint)
 
     def check_platform(self) -> None:
-        process = _mapping(_mapping(self.data.get("platform_review")).get("effective_process"))
+        process = mapping(mapping(self.data.get("platform_review")).get("effective_process"))
         for key in ("effective", "not_effective"):
-            for leaf, place, _ in _leaves(process.get(key), ("platform_review", "effective_process", key)):
+            for leaf, place, _ in raw_leaves(process.get(key), ("platform_review", "effective_process", key)):
                 self.check_review_leaf(leaf, place)
 
     def check_effective(self) -> None:
-        effective = _mapping(self.data.get("effective"))
+        effective = mapping(self.data.get("effective"))
         try:
             since, until = (dt.date.fromisoformat(effective[key]) for key in ("from", "until"))
         except (KeyError, TypeError, ValueError):
@@ -339,75 +284,10 @@ class _Checker:
         if until < since:
             self.say(("effective", "until"), f"until must not lie before from, got {until} before {since}")
 
-    def check_tests(self) -> None:
-        tests = _entries(self.data.get("tests"))
-        self.unique(((test.get("name"), ("tests", i, "name")) for i, test in tests), "test name")
-        for i, test in tests:
-            path: Path = ("tests", i)
-            expect = _mapping(test.get("expect"))
-            if isinstance(test.get("expect"), dict) and not expect:
-                self.say((*path, "expect"), "a test must expect something, got an empty mapping")
-            if "item" not in test and "history" not in test and "given" not in test:
-                self.say(path, "a test must have an item, a history or what is given, got none of them")
-            self.check_test_item(test, path)
-            self.check_history(test, path)
-            for key in ("tier", "at_least", "at_most", "not_tier"):
-                for name, where in _names(expect.get(key), (*path, "expect", key)):
-                    self.known(name, where, "tier", self.outcomes)
-            for name, where in _names(expect.get("actions"), (*path, "expect", "actions")):
-                self.known(name, where, "action", self.actions)
-            known = [str(context.get("id")) for _, context in self.contexts]
-            for name in _mapping(expect.get("contexts")):
-                self.known(name, (*path, "expect", "contexts", name), "context", known, on_key=True)
-            if "step" in expect:
-                self.known(expect["step"], (*path, "expect", "step"), "step", [*self.step_ids, "none"])
-            asked = [key for key in expect if key not in ("step", "finding")]
-            if asked and "item" not in test:
-                self.say(
-                    (*path, "expect", asked[0]),
-                    f"{asked[0]} must come from an item, got a test without one",
-                    on_key=True,
-                )
-
-    def check_test_item(self, test: dict[str, Any], path: Path) -> None:
-        item = test.get("item")
-        if not isinstance(item, dict):
-            return
-        place = (*path, "item")
-        if "text" not in item and "scores" not in item:
-            self.say(place, "item must have a text or scores, got neither")
-        for name, score in _mapping(item.get("scores")).items():
-            if not self.known(name, (*place, "scores", name), "category", self.category_names, on_key=True):
-                continue
-            never = _mapping(self.categories.get(name)).get("act", 0) is None
-            if never and score in SCORE_WORDS[:2]:
-                self.say((*place, "scores", name), f"{name} must have an act threshold, got act: null")
-        for name in _mapping(item.get("signals")):
-            self.known(name, (*place, "signals", name), "signal", SIGNALS, on_key=True)
-        keys = list(TestItem.model_fields)
-        for name in item:
-            hint = nearest(name, keys)
-            if name not in keys and hint:
-                self.say((*place, name), f"field must not be a misspelt key, got {shown(name)}", hint, on_key=True)
-
-    def check_history(self, test: dict[str, Any], path: Path) -> None:
-        for i, event in _entries(test.get("history")):
-            place = (*path, "history", i)
-            if len({"tier", "step"} & set(event)) != 1:
-                self.say(place, "event must have a tier or a step, got both or neither")
-            if "tier" in event:
-                self.known(event["tier"], (*place, "tier"), "tier", self.tier_ids)
-            if "step" in event:
-                self.known(event["step"], (*place, "step"), "step", self.step_ids)
-        given = _mapping(test.get("given"))
-        for name in _mapping(given.get("indicators")):
-            known = self.indicators or INDICATORS
-            self.known(name, (*path, "given", "indicators", name), "indicator", known, on_key=True)
-
 
 def check(tree: Tree) -> list[Fault]:
     """Faults of a parsed file that no type can see."""
-    checker = _Checker(tree)
+    checker = Checker(tree)
     if not isinstance(tree.data, dict):
         return []
     checker.check_effective()
@@ -417,5 +297,5 @@ def check(tree: Tree) -> list[Fault]:
     checker.check_actions()
     checker.check_ladder()
     checker.check_platform()
-    checker.check_tests()
+    check_cases(checker)
     return checker.faults

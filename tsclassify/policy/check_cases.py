@@ -1,0 +1,94 @@
+"""Checks of the cases inside a policy file: what they name must exist, and what they expect must have a source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tsclassify.policy.faults import nearest, shown
+from tsclassify.policy.platform import INDICATORS
+from tsclassify.policy.raw import entries, mapping, names_in
+from tsclassify.policy.strict_yaml import Path
+from tsclassify.policy.testcase import SCORE_WORDS, TestItem
+from tsclassify.taxonomy import SIGNALS
+
+if TYPE_CHECKING:
+    from tsclassify.policy.checks import Checker
+
+__all__ = ["check_cases"]
+
+
+class _Cases:
+    """The checks of the cases of one file, whose faults go to `file`."""
+
+    def __init__(self, file: Checker) -> None:
+        self.file = file
+
+    def check_all(self) -> None:
+        tests = entries(self.file.data.get("tests"))
+        self.file.unique(((test.get("name"), ("tests", i, "name")) for i, test in tests), "test name")
+        for i, test in tests:
+            path: Path = ("tests", i)
+            expect = mapping(test.get("expect"))
+            if isinstance(test.get("expect"), dict) and not expect:
+                self.file.say((*path, "expect"), "a test must expect something, got an empty mapping")
+            if "item" not in test and "history" not in test and "given" not in test:
+                self.file.say(path, "a test must have an item, a history or what is given, got none of them")
+            self.check_test_item(test, path)
+            self.check_history(test, path)
+            for key in ("tier", "at_least", "at_most", "not_tier"):
+                for name, where in names_in(expect.get(key), (*path, "expect", key)):
+                    self.file.known(name, where, "tier", self.file.outcomes)
+            for name, where in names_in(expect.get("actions"), (*path, "expect", "actions")):
+                self.file.known(name, where, "action", self.file.actions)
+            known = [str(context.get("id")) for _, context in self.file.contexts]
+            for name in mapping(expect.get("contexts")):
+                self.file.known(name, (*path, "expect", "contexts", name), "context", known, on_key=True)
+            if "step" in expect:
+                self.file.known(expect["step"], (*path, "expect", "step"), "step", [*self.file.step_ids, "none"])
+            asked = [key for key in expect if key not in ("step", "finding")]
+            if asked and "item" not in test:
+                self.file.say(
+                    (*path, "expect", asked[0]),
+                    f"{asked[0]} must come from an item, got a test without one",
+                    on_key=True,
+                )
+
+    def check_test_item(self, test: dict[str, Any], path: Path) -> None:
+        item = test.get("item")
+        if not isinstance(item, dict):
+            return
+        place = (*path, "item")
+        if "text" not in item and "scores" not in item:
+            self.file.say(place, "item must have a text or scores, got neither")
+        for name, score in mapping(item.get("scores")).items():
+            if not self.file.known(name, (*place, "scores", name), "category", self.file.category_names, on_key=True):
+                continue
+            never = mapping(self.file.categories.get(name)).get("act", 0) is None
+            if never and score in SCORE_WORDS[:2]:
+                self.file.say((*place, "scores", name), f"{name} must have an act threshold, got act: null")
+        for name in mapping(item.get("signals")):
+            self.file.known(name, (*place, "signals", name), "signal", SIGNALS, on_key=True)
+        keys = list(TestItem.model_fields)
+        for name in item:
+            hint = nearest(name, keys)
+            if name not in keys and hint:
+                self.file.say((*place, name), f"field must not be a misspelt key, got {shown(name)}", hint, on_key=True)
+
+    def check_history(self, test: dict[str, Any], path: Path) -> None:
+        for i, event in entries(test.get("history")):
+            place = (*path, "history", i)
+            if len({"tier", "step"} & set(event)) != 1:
+                self.file.say(place, "event must have a tier or a step, got both or neither")
+            if "tier" in event:
+                self.file.known(event["tier"], (*place, "tier"), "tier", self.file.tier_ids)
+            if "step" in event:
+                self.file.known(event["step"], (*place, "step"), "step", self.file.step_ids)
+        given = mapping(test.get("given"))
+        for name in mapping(given.get("indicators")):
+            known = self.file.indicators or INDICATORS
+            self.file.known(name, (*path, "given", "indicators", name), "indicator", known, on_key=True)
+
+
+def check_cases(file: Checker) -> None:
+    """Check the key ``tests`` of a file."""
+    _Cases(file).check_all()
