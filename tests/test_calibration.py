@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,6 +20,11 @@ def _sample(n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
     return logits, truth
 
 
+@functools.cache
+def _fitted(n: int) -> dict[str, np.ndarray]:
+    return fit_calibration(*_sample(n))
+
+
 def test_fitted_probabilities_match_observed_shares() -> None:
     logits, truth = _sample()
     scores = calibrate(fit_calibration(logits, truth), logits[:, None])[:, 0]
@@ -28,15 +35,13 @@ def test_fitted_probabilities_match_observed_shares() -> None:
 
 @given(st.lists(st.floats(-50, 50), min_size=2, max_size=30))
 def test_a_higher_logit_never_gets_a_lower_probability(values: list[float]) -> None:
-    logits, truth = _sample(800)
-    fitted = fit_calibration(logits, truth)
+    fitted = _fitted(800)
     ordered = np.sort(np.array(values))[:, None]
     assert (np.diff(calibrate(fitted, ordered)[:, 0]) >= 0).all()
 
 
 def test_uncalibrate_undoes_calibrate() -> None:
-    logits, truth = _sample()
-    fitted = fit_calibration(logits, truth)
+    fitted = _fitted(4000)
     some = np.linspace(-9.0, 5.0, 50)[:, None]
     assert np.allclose(uncalibrate(fitted, calibrate(fitted, some)), some, atol=1e-6)
 
@@ -77,7 +82,7 @@ def test_a_precision_that_is_not_reached_gives_no_point() -> None:
 def test_a_signal_without_evidence_is_always_unknown() -> None:
     rng = np.random.default_rng(2)
     truth = rng.random(2000) < 0.3
-    band = signal_band(rng.random(2000), truth, precision=0.9, negative_share=0.99)
+    band = signal_band(rng.random(2000), truth, precision=0.9, negative_share=0.99, lost_share=0.2)
     assert band.yes_from > 1.0
     assert band.no_below == 0.0
 
@@ -85,6 +90,14 @@ def test_a_signal_without_evidence_is_always_unknown() -> None:
 def test_a_sharp_signal_has_a_narrow_band() -> None:
     truth = np.arange(1000) % 2 == 0
     scores = np.where(truth, 0.9, 0.1)
-    band = signal_band(scores, truth, precision=0.8, negative_share=0.95)
+    band = signal_band(scores, truth, precision=0.8, negative_share=0.95, lost_share=0.2)
     assert band.no_below <= band.yes_from
     assert band.yes_from == pytest.approx(0.9)
+
+
+def test_a_rare_signal_is_not_false_because_it_is_rare() -> None:
+    rng = np.random.default_rng(4)
+    truth = rng.random(4000) < 0.02
+    scores = np.clip(0.02 + 0.01 * truth + rng.normal(0, 0.01, 4000), 0, 1)
+    band = signal_band(scores, truth, precision=0.9, negative_share=0.97, lost_share=0.2)
+    assert (scores[truth] < band.no_below).mean() <= 0.2

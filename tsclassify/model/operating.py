@@ -106,7 +106,7 @@ def operating_points(
 
 
 def signal_band(
-    scores: NDArray[np.floating], gold: NDArray[np.bool_], *, precision: float, negative_share: float
+    scores: NDArray[np.floating], gold: NDArray[np.bool_], *, precision: float, negative_share: float, lost_share: float
 ) -> SignalBand:
     """Where a signal is true, where false, and between them unknown.
 
@@ -122,6 +122,9 @@ def signal_band(
     negative_share
         Below ``no_below``, at least this share of the items do not carry it; when it is nowhere reached the
         signal is never false (``no_below`` 0).
+    lost_share
+        Below ``no_below`` lies at most this share of the items that carry it: a rare signal is not called false
+        only because it is rare.
     """
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order].astype(np.float64), gold[order]
@@ -133,6 +136,7 @@ def signal_band(
     yes_from = float(ranked[np.flatnonzero(good)[-1]]) if good.any() else 1.5
     below_hits = int(hits.sum()) - true
     below = n - seen
-    clean = last & (below >= 30) & ((below - below_hits) / np.maximum(below, 1) >= negative_share)
+    few_lost = below_hits <= lost_share * max(1, int(hits.sum()))
+    clean = last & few_lost & (below >= 30) & ((below - below_hits) / np.maximum(below, 1) >= negative_share)
     no_below = float(ranked[np.flatnonzero(clean)[0]]) if clean.any() else 0.0
     return SignalBand(no_below=min(no_below, yes_from), yes_from=yes_from)

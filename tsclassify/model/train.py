@@ -169,6 +169,7 @@ def train(
             signal_gold[:, k],
             precision=config["signals"]["precision"],
             negative_share=config["signals"]["negative_share"],
+            lost_share=config["signals"]["lost_share"],
         )
         for k, name in enumerate(SIGNALS)
     }
