@@ -6,6 +6,7 @@ recording is bound by neither the disk nor the hash.
 
 from __future__ import annotations
 
+import threading
 import zlib
 from typing import Final
 
@@ -53,11 +54,14 @@ _DICTIONARY: Final = zstandard.ZstdCompressionDict(_COMMON, dict_type=zstandard.
 _DICTIONARY.precompute_compress(level=-1)
 
 
-class _Tools:
-    """One compressor and one decompressor, made on first use; they are not shared between threads by callers."""
+class _ToolsOfThread(threading.local):
+    """One compressor and one decompressor for each thread, made on first use: zstd's own are not to be shared."""
 
     packer: zstandard.ZstdCompressor | None = None
     unpacker: zstandard.ZstdDecompressor | None = None
+
+
+_Tools: Final = _ToolsOfThread()
 
 
 def pack(body: bytes) -> bytes:
