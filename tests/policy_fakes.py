@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+
 from tsclassify.errors import PolicyError
 from tsclassify.policy import ItemColumns, Policy
 from tsclassify.policy.conditions import Meta, leaves
@@ -87,18 +88,18 @@ def policies(draw: st.DrawFn) -> Policy:
     for i in range(n_tiers):
         base: dict[str, Any] = {draw(st.sampled_from(["act", "review"])): acting if i == n_tiers - 1 else [acting[0]]}
         extra = draw(_item_condition(2, scores=True))
-        join = {"all": [base, extra]} if draw(st.booleans()) else base
+        join = {"all": [base, extra]} if draw(st.integers(0, 2)) == 2 else base
         tiers.append({"id": f"t{i}", "when": join, "do": ["act"]})
     outcomes = [*(f"t{i}" for i in range(n_tiers)), "review", "none"]
     sources = outcomes[:-1] if None in acts else outcomes[:-2]
     contexts = []
-    for i in range(draw(st.integers(0, 3))):
+    for i in range(draw(st.sampled_from([2, 1, 3, 0]))):
         lowered = draw(st.lists(st.sampled_from(sources), min_size=1, max_size=3, unique=True))
         lowers = {name: draw(st.sampled_from(outcomes[outcomes.index(name) + 1 :])) for name in lowered}
         context: dict[str, Any] = {"id": f"c{i}", "when": draw(_item_condition(1, scores=False)), "lowers": lowers}
-        if draw(st.booleans()):
+        if draw(st.integers(0, 2)) == 2:
             context["floor"] = {draw(st.sampled_from(outcomes[:-2])): draw(st.sampled_from(outcomes[:-1]))}
-        if draw(st.booleans()):
+        if draw(st.integers(0, 2)) == 2:
             context["unless"] = draw(_item_condition(1, scores=True))
         contexts.append(context)
     document = {
@@ -136,14 +137,14 @@ def policies(draw: st.DrawFn) -> Policy:
 def items() -> st.SearchStrategy[dict[str, Any]]:
     """Items whose scores lie on and beside every threshold, with any signals, surface and language."""
     scores = st.fixed_dictionaries(
-        {name: st.sampled_from([0.0, 0.39, 0.4, 0.59, 0.6, 0.79, 0.8, 1.0]) for name in POOL}
+        {name: st.sampled_from([1.0, 0.8, 0.79, 0.6, 0.59, 0.4, 0.39, 0.0, 1.0, 0.8]) for name in POOL}
     )
     signals = st.fixed_dictionaries({name: st.integers(0, 2) for name in SIGNS})
     return st.fixed_dictionaries(
         {
             "scores": scores,
             "signals": signals,
-            "language": st.sampled_from([2, 2, 2, 1, 0]),
+            "language": st.sampled_from([2, 2, 2, 2, 2, 2, 1, 0]),
             "surface": st.sampled_from([None, "game", "news", "wall"]),
         }
     )

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from policy_fakes import INFO, TABLE, columns, tiers_of
 from tsclassify.cli import main
 from tsclassify.decision import Decision
 from tsclassify.errors import InputError, PolicyError
@@ -24,8 +26,6 @@ from tsclassify.policy.page import page
 from tsclassify.policy.schema import Guards, json_schema
 from tsclassify.records import ModelInfo, Piece, Truth
 from tsclassify.taxonomy import CATEGORIES
-
-from policy_fakes import INFO, TABLE, columns, tiers_of
 
 PACKS = [(name, None) for name in shipped_names()] + [("hosting-provider", "2021-01-10")]
 BASE = (Path(__file__).parent / "snapshots" / "policy" / "base.yaml").read_text(encoding="utf-8")
@@ -296,6 +296,44 @@ def test_field_values_are_compared_with_their_type() -> None:
     rows = [{"scores": {"violent_threat": 0.9}, "surface": value} for value in values]
     result = policy.decide_columns(columns(rows), INFO)
     assert result.contexts["reported"].tolist() == [2, 0, 0, 2, 0, 0, 1]
+
+
+# --- exceptions together
+
+TWO_EXCEPTIONS = BASE.replace(
+    "contexts:\n  - id: reported\n",
+    "contexts:\n  - {id: play, when: {signal: fictional}, lowers: {violation: none}}\n"
+    "  - {id: joke, when: {signal: joking}, lowers: {violation: review}, unless: {act: incitement}}\n"
+    "  - id: reported\n",
+).replace("{precision: 0.9, else: review_only}", "0.95")
+
+
+def test_least_lenient_exception_wins() -> None:
+    policy = Policy.parse(TWO_EXCEPTIONS)
+    row = {"scores": {"violent_threat": 0.9}, "surface": "wall"}
+    signals = ({"fictional": 2}, {"joking": 2}, {"fictional": 2, "joking": 2})
+    assert tiers_of(policy, [{**row, "signals": each} for each in signals]) == ["none", "review", "review"]
+
+
+def test_defeated_exception_lowers_nothing_and_still_bounds_the_others() -> None:
+    """Else a higher score, by defeating the less lenient exception, would leave the field to the more lenient one."""
+    policy = Policy.parse(TWO_EXCEPTIONS)
+    row = {"scores": {"violent_threat": 0.9, "incitement": 0.95}, "surface": "wall"}
+    signals = ({"joking": 2}, {"fictional": 2, "joking": 2}, {"fictional": 2})
+    assert tiers_of(policy, [{**row, "signals": each} for each in signals]) == ["violation", "review", "none"]
+
+
+def test_open_exception_beside_a_lenient_one_sends_to_a_person() -> None:
+    policy = Policy.parse(TWO_EXCEPTIONS)
+    row = {"scores": {"violent_threat": 0.9}, "surface": "wall", "signals": {"fictional": 2, "joking": 1}}
+    assert tiers_of(policy, [row]) == ["review"]
+
+
+def test_floor_bounds_an_exception_while_a_graver_tier_may_hold() -> None:
+    policy = Policy.parse(BASE.replace("floor: {severe: review}", "floor: {severe: violation}"))
+    row = {"scores": {"violent_threat": 0.9}, "surface": "wall"}
+    signals = ({"reported": 2}, {"reported": 2, "specific": 1}, {"reported": 2, "specific": 2})
+    assert tiers_of(policy, [{**row, "signals": each} for each in signals]) == ["review", "violation", "severe"]
 
 
 # --- guards

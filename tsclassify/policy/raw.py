@@ -13,6 +13,7 @@ __all__ = ["entries", "is_number", "mapping", "meant", "names_in", "raw_leaves",
 
 
 def mapping(value: Any) -> dict[str, Any]:
+    """The value if it is a mapping, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
@@ -35,10 +36,12 @@ def meant(value: Any, model: type[Node]) -> dict[str, Any]:
 
 
 def rules(value: Any, model: type[Node]) -> list[tuple[int, dict[str, Any]]]:
+    """The mappings of a list with their index, misspelt keys under their right names."""
     return [(i, meant(entry, model)) for i, entry in entries(value)]
 
 
 def is_number(value: Any) -> TypeGuard[float]:
+    """Whether the value is a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
