@@ -323,6 +323,18 @@ def test_defeated_exception_lowers_nothing_and_still_bounds_the_others() -> None
     assert tiers_of(policy, [{**row, "signals": each} for each in signals]) == ["violation", "review", "none"]
 
 
+def test_defeated_exception_bounds_at_its_own_result() -> None:
+    policy = Policy.parse(
+        TWO_EXCEPTIONS.replace("lowers: {violation: none}", "lowers: {severe: none, violation: none}").replace(
+            "lowers: {violation: review}, unless", "lowers: {severe: violation}, unless"
+        )
+    )
+    row = {"scores": {"violent_threat": 0.9, "incitement": 0.95}, "surface": "wall"}
+    signals = {"specific": 2, "fictional": 2}
+    assert tiers_of(policy, [{**row, "signals": signals}]) == ["none"]
+    assert tiers_of(policy, [{**row, "signals": {**signals, "joking": 2}}]) == ["violation"]
+
+
 def test_open_exception_beside_a_lenient_one_sends_to_a_person() -> None:
     policy = Policy.parse(TWO_EXCEPTIONS)
     row = {"scores": {"violent_threat": 0.9}, "surface": "wall", "signals": {"fictional": 2, "joking": 1}}
