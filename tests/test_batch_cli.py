@@ -67,6 +67,7 @@ def test_rejected_lines_exit_3_and_are_said_on_stderr_without_control_characters
         (["IN", "--summary", "no/s.json"], 1, b"folder must be there"),
         (["IN", "-o", "-", "--resume"], 1, b"output must be a file"),
         (["IN", "--engine", "abacus"], 2, b"abacus"),
+        (["IN", "--engine", "ray", "--resume"], 1, b"engine must be local, got ray"),
         ([], 2, b"Missing argument"),
     ],
 )

@@ -73,6 +73,8 @@ def command(
     from tsclassify.batch import StoppedError, score_jsonl
 
     if engine != "local":
+        if resume:
+            raise InputError("resume: engine must be local, got " + engine)
         from tsclassify.engines import score_files
 
         summary = score_files(
