@@ -38,7 +38,7 @@ figure{margin:1rem 0}figcaption{font-weight:600;margin-bottom:.2rem}
 svg{width:100%;height:auto;font:11px system-ui,sans-serif}
 .grid{stroke:#e4e6ea}.limit{stroke:#8a8f98;stroke-dasharray:5 4}.mark{stroke:#8a8f98;stroke-dasharray:2 3}
 .taken{fill:#fff;stroke:#1a1c20;stroke-width:2}
-small,.muted{color:#6b7078}code{font-size:.85em}li{margin:.2rem 0}
+small,.muted{color:#6b7078}code{font-size:.85em;white-space:nowrap}li{margin:.2rem 0}
 @media print{body{margin:0}}
 """
 
