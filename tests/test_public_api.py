@@ -140,7 +140,18 @@ def test_an_empty_list_gives_no_rows(clf: ts.Classifier, policy: ts.Policy) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\n" * 5000, "\x00", "a\x00b", "a" * 1_000_000, "word " * 200_000, "😀" * 10_000, "\u202e\u200b\ufeff", "ﷺ" * 3000],
+    [
+        "",
+        " ",
+        "\n" * 5000,
+        "\x00",
+        "a\x00b",
+        "a" * 1_000_000,
+        "word " * 200_000,
+        "😀" * 10_000,
+        "\u202e\u200b\ufeff",
+        "ﷺ" * 3000,
+    ],
     ids=["empty", "blank", "lines", "nul", "inner-nul", "1MB-word", "1MB-words", "emoji", "controls", "expanding"],
 )
 def test_hostile_texts_get_a_score(clf: ts.Classifier, text: str) -> None:
@@ -150,7 +161,9 @@ def test_hostile_texts_get_a_score(clf: ts.Classifier, text: str) -> None:
 
 
 def test_scores_do_not_depend_on_batch_or_order(clf: ts.Classifier) -> None:
-    texts = [f"post number {n} about the {word}" for n in range(40) for word in ("depot", "match", "wedding", "shooting")]
+    texts = [
+        f"post number {n} about the {word}" for n in range(40) for word in ("depot", "match", "wedding", "shooting")
+    ]
     whole = clf.score(texts).probabilities
     single = np.vstack([clf.score([text]).probabilities for text in texts])
     backwards = clf.score(texts[::-1]).probabilities[::-1]

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from tsclassify.errors import GateError, InputError
 
+if TYPE_CHECKING:
+    from tsclassify.decision import Decision
+    from tsclassify.enforcement.events import Event
+
 __all__ = ["command"]
+
+_POSTS_AT_ONCE = 512
 
 
 @click.group(name="ledger")
@@ -23,10 +30,8 @@ def command() -> None:
     """
 
 
-def _rows(path: str) -> Iterator[Any]:
-    """Events of a JSONL file, or of standard input for ``-``; a fault names its line."""
-    from tsclassify.enforcement.events import event_from_dict
-
+def _rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Place and object of every line of a JSONL file, or of standard input for ``-``; a fault names its line."""
     name = "standard input" if path == "-" else Path(path).name
     try:
         lines = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115
@@ -40,18 +45,61 @@ def _rows(path: str) -> Iterator[Any]:
                 row = msgspec.json.decode(line, type=dict[str, Any])
             except (msgspec.DecodeError, UnicodeError):
                 raise InputError(f"{name}:{number}: line must be a JSON object") from None
-            yield event_from_dict(row, f"{name}:{number}")
+            yield f"{name}:{number}", row
+
+
+def _decided(
+    rows: Iterable[tuple[str, dict[str, Any]]], policy_name: str, model: str | None
+) -> Iterator[tuple[str, Decision]]:
+    """Full decisions of posts, some hundreds at a time."""
+    from tsclassify.classifier import load
+    from tsclassify.policy import Policy
+
+    classifier = load(model)
+    policy = Policy.load(policy_name)
+    remaining = iter(rows)
+    while batch := list(islice(remaining, _POSTS_AT_ONCE)):
+        # what an earlier `tsclassify score` added is made anew, in full
+        items = [{name: value for name, value in row.items() if name != "tsclassify"} for _, row in batch]
+        yield from zip([place for place, _ in batch], classifier.decide_many(items, policy), strict=True)
+
+
+def _events(path: str, policy_name: str | None, model: str | None) -> Iterator[Event | Decision]:
+    """Events as they stand; posts (lines with ``text`` and no ``kind``) decided by the policy, in order."""
+    from tsclassify.enforcement.events import event_from_dict
+
+    for is_post, group in groupby(_rows(path), key=lambda pair: "text" in pair[1] and "kind" not in pair[1]):
+        if not is_post:
+            for place, row in group:
+                yield event_from_dict(row, place)
+            continue
+        if policy_name is None:
+            place, _ = next(group)
+            raise InputError(f"{place}: post must be decided to be recorded, got no policy", hint="add --policy NAME")
+        for place, decision in _decided(group, policy_name, model):
+            for field in ("id", "at"):
+                if getattr(decision, field) is None:
+                    raise InputError(f"{place}: post must have {field} to be recorded, got none")
+            yield decision
 
 
 @command.command(name="record")
 @click.argument("ledger", type=click.Path(dir_okay=False))
 @click.argument("events", type=click.Path(allow_dash=True))
-def record(ledger: str, events: str) -> None:
-    """Record the EVENTS of a JSONL file (or ``-``) in LEDGER; the same events again are skipped."""
+@click.option("--policy", "-p", "policy_name", help="Policy that decides posts: a shipped pack or a path.")
+@click.option("--model", help="Bundle folder or name that scores posts.")
+def record(ledger: str, events: str, policy_name: str | None, model: str | None) -> None:
+    """Record a JSONL file (or ``-``) in LEDGER: events as they stand, posts as a policy decides them.
+
+    A post is a line with ``text``, such as ``tsclassify score`` reads and writes; it needs ``id`` and ``at``. The
+    same events again are skipped.
+
+    Example: tsclassify ledger record ledger.db posts.jsonl --policy hosting-provider
+    """
     from tsclassify.enforcement import Ledger
 
     with Ledger.open(ledger) as book:
-        done = book.record_many(_rows(events))
+        done = book.record_many(_events(events, policy_name, model))
         head = book.head
     click.echo(f"{done.n_recorded} recorded, {done.n_skipped} already there, {done.last_seq} in all, head {head}")
 
