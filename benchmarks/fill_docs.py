@@ -1,0 +1,56 @@
+"""Copy the tables of the newest stored run into the pages that show them, between their ``bench:`` comments."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("docs/performance.md", "README.md")
+
+
+def newest() -> Path:
+    """The stored run with the latest date."""
+    return sorted(path.parent for path in (ROOT / "benchmarks" / "runs").glob("*/result.json"))[-1]
+
+
+def parts_of(folder: Path) -> dict[str, str]:
+    """What can be shown: name of the comment to Markdown."""
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    limits = folder / "limits.md"
+    plot = f"benchmarks/runs/{folder.name}/plot.png"
+    return {
+        "table": (folder / "table.md").read_text(encoding="utf-8"),
+        "machine": (
+            f"{result['date']}: one core of {machine['cpu']}, Python {machine['python']}, "
+            f"commit {machine['commit'][:7]}; {result['n_train']:,} training rows, {result['n_dev']:,} dev rows, "
+            f"posts of {result['mean_bytes']:.0f} bytes on average. {versions}.\n"
+        ),
+        "limits": limits.read_text(encoding="utf-8") if limits.exists() else "",
+        "plot": f"![Throughput against average precision](../{plot})\n",
+    }
+
+
+def main() -> int:
+    parts = parts_of(newest())
+    for name in PAGES:
+        page = ROOT / name
+        text = page.read_text(encoding="utf-8")
+        for part, markdown in parts.items():
+            shown = markdown.replace("../benchmarks", "benchmarks") if "/" not in name else markdown
+            text = re.sub(
+                rf"(<!-- bench:{part} -->\n).*?(<!-- /bench:{part} -->)",
+                lambda found, shown=shown: f"{found[1]}{shown}{found[2]}",
+                text,
+                flags=re.DOTALL,
+            )
+        page.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Where tsclassify is not fast: the same scorer on inputs that defeat its memory, one by one, and with threads.
+
+``python benchmarks/limits.py FOLDER`` writes ``limits.json`` and ``limits.md`` into a folder of ``benchmarks/runs``.
+All texts are made here; nothing public is read.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+SYLLABLES = ("ka", "lo", "mi", "ter", "ran", "zo", "ble", "ick", "su", "pa", "no", "vi", "der", "en", "qua", "sh")
+
+
+def words_of(rng: np.random.Generator, n: int) -> list[str]:
+    """Invented words of two to four syllables."""
+    return ["".join(rng.choice(SYLLABLES, rng.integers(2, 5))) for _ in range(n)]
+
+
+def posts_of(rng: np.random.Generator, words: list[str], n: int, skew: float) -> list[str]:
+    """Posts of about 35 words; `skew` 0 draws all words alike, 1 as in a natural language (Zipf)."""
+    weights = 1.0 / np.arange(1, len(words) + 1) ** skew
+    picks = rng.choice(len(words), size=(n, 35), p=weights / weights.sum())
+    return [" ".join(words[k] for k in row) for row in picks]
+
+
+def seconds(run: Callable[[], object], rounds: int = 5) -> float:
+    """Median CPU seconds."""
+    took = []
+    for _ in range(rounds):
+        start = time.process_time()
+        run()
+        took.append(time.process_time() - start)
+    return statistics.median(took)
+
+
+def main() -> int:
+    import tsclassify as ts
+    from tsclassify.features.kernel import Scorer
+    from tsclassify.features.texts import encode_texts
+
+    clf = ts.load()
+    clf.score(["a post"] * 100)
+    rng = np.random.default_rng(0)
+    common = words_of(rng, 30_000)
+    natural = posts_of(rng, common, 20_000, 1.0)
+    inputs = {
+        "natural word frequencies, words known": natural,
+        "every word equally likely (30,000 words)": posts_of(rng, common, 20_000, 0.0),
+        "every word new": [" ".join(f"{word}{k}x{j}q" for j, word in enumerate(common[:35])) for k in range(5000)],
+        "every word over 24 bytes": [" ".join(f"{word * 4}{k}xyz" for word in common[:35]) for k in range(1000)],
+        "Cyrillic, natural frequencies": [text.translate(str.maketrans("aeiou", "аеіоу")) for text in natural],
+        "one post of a megabyte": [" ".join(natural)[:1_000_000]],
+    }
+    figures: dict[str, dict[str, float]] = {}
+    for name, texts in inputs.items():
+        size = sum(len(text.encode()) for text in texts)
+        took = seconds(lambda texts=texts: clf.score(texts))
+        figures[name] = {"posts_per_s": len(texts) / took, "mb_per_s": size / took / 1e6}
+    ones = natural[:2000]
+    took = seconds(lambda: [clf.score([text]) for text in ones])
+    figures["one text a call"] = {"posts_per_s": len(ones) / took, "mb_per_s": 0.0}
+    took = seconds(lambda: [clf.explain(text, "incitement") for text in ones[:300]], rounds=3)
+    figures["explain"] = {"posts_per_s": 300 / took, "mb_per_s": 0.0}
+    took = seconds(lambda: clf.signals(natural), rounds=3)
+    figures["signals of every post"] = {"posts_per_s": len(natural) / took, "mb_per_s": 0.0}
+    scorer: Scorer = clf._scorer
+    data, offsets = encode_texts(natural * 5)
+    walls = {}
+    for threads in (1, 2):
+        took_wall = []
+        for _ in range(5):
+            start = time.perf_counter()
+            scorer.logits(data, offsets, threads=threads)
+            took_wall.append(time.perf_counter() - start)
+        walls[threads] = min(took_wall)
+    figures["two threads over one (best wall time of five)"] = {"ratio": walls[1] / walls[2]}
+    figures["peak memory"] = {"mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    folder = Path(sys.argv[1])
+    (folder / "limits.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    lines = ["| input | posts/s | MB/s |", "| --- | ---: | ---: |"]
+    for name, row in figures.items():
+        if "posts_per_s" in row:
+            speed = f"{row['mb_per_s']:.1f}" if row["mb_per_s"] else ""
+            lines.append(f"| {name} | {row['posts_per_s']:,.0f} | {speed} |")
+        else:
+            kind, value = next(iter(row.items()))
+            lines.append(f"| {name} | {value:.2f}x | |" if kind == "ratio" else f"| {name} | {value:,.0f} MB | |")
+    (folder / "limits.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print((folder / "limits.md").read_text(encoding="utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
