@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+
 from tsclassify.policy import Policy, conditions, platform, schema, testcase
 from tsclassify.policy.cases import run_cases
 from tsclassify.policy.mutants import survivors

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tsclassify.errors import PolicyError
 from tsclassify.policy import Fault, Policy
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tsclassify.errors import PolicyError
 from tsclassify.policy import Policy, shipped_names
 from tsclassify.policy.strict_yaml import MAX_BYTES, parse
