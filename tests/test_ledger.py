@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from tsclassify.decision import Decision
 from tsclassify.enforcement import Ledger, Notice, Removal, Tally
 from tsclassify.enforcement.events import event_from_dict, event_to_dict

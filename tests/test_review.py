@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tsclassify.decision import Decision
 from tsclassify.enforcement import (
     Ledger,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tsclassify.decision import Decision
 from tsclassify.enforcement import HumanAction, Ledger, Notice, Standing
 from tsclassify.enforcement.history import load

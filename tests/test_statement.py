@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from tsclassify.decision import Action, Decision, Finding
 from tsclassify.enforcement import account_notice, check_statement, statement_of_reasons
 from tsclassify.enforcement import dsa_fields as dsa
