@@ -1,4 +1,7 @@
-"""Run the notebooks in place and store their outputs: ``python notebooks/run.py [01 02 ...]``."""
+"""Run the notebooks and store their outputs: ``python notebooks/run.py [--check] [01 02 ...]``.
+
+``--check`` stores nothing: it fails when a cell does.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,14 @@ def execute(path: Path, *, timeout: int = 300) -> nbformat.NotebookNode:
 
 
 def main(names: list[str]) -> int:
+    check, names = "--check" in names, [name for name in names if name != "--check"]
     for path in sorted(HERE.glob("*.ipynb")):
         if names and not path.name.startswith(tuple(names)):
             continue
         started = time.perf_counter()
         book = execute(path)
-        nbformat.write(book, path)
+        if not check:
+            nbformat.write(book, path)
         sys.stdout.write(f"{path.name}: {time.perf_counter() - started:.1f} s\n")
     return 0
 
