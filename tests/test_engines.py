@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ def test_missing_or_misplaced_part_is_refused(folder: Path) -> None:
     for wrong in (parts[:-1], parts[::-1]):
         with pytest.raises(InputError, match="every split must come back once"):
             list(joined(iter(wrong), splits))
+
+
+def test_worker_with_another_model_is_refused() -> None:
+    recipe = replace(Recipe.of(**SETTINGS), model=FakeClassifier("other"))
+    with pytest.raises(InputError, match="worker must have fake@ffffffffffff and fake-policy"):
+        recipe.scorer()
 
 
 def test_engine_needs_files_of_lines(folder: Path, tmp_path: Path) -> None:

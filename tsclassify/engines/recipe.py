@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tsclassify.batch import load_model, load_policy
 from tsclassify.batch.arrow import ArrowScorer
 from tsclassify.batch.plan import Plan, Scoring, make_plan
+from tsclassify.errors import InputError
 from tsclassify.io.strict import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Recipe:
         Of ``review`` and ``act``.
     max_line
         Longest line accepted, in bytes.
+    hashes
+        Labels of the model and the policy that a worker has to find; not checked when None.
     """
 
     model: str | Scoring | None = None
@@ -44,6 +47,7 @@ class Recipe:
     fields: tuple[tuple[str, str], ...] = ()
     select: tuple[str, ...] = ()
     max_line: int = MAX_LINE_BYTES
+    hashes: tuple[str, str] | None = None
 
     @classmethod
     def of(
@@ -63,8 +67,8 @@ class Recipe:
             select=tuple(select),
             max_line=max_line,
         )
-        recipe.plan()
-        return recipe
+        plan = recipe.plan()
+        return replace(recipe, hashes=(plan.model_label, plan.policy_label))
 
     def plan(self) -> Plan:
         """The job's settings with model and policy loaded; once per process for named ones."""
@@ -75,13 +79,17 @@ class Recipe:
         return _built[self]
 
     def _make(self) -> Plan:
-        return make_plan(
+        plan = make_plan(
             load_model(self.model),
             load_policy(self.policy),
             fields=dict(self.fields),
             select=self.select,
             max_line=self.max_line,
         )
+        found = (plan.model_label, plan.policy_label)
+        if self.hashes is not None and found != self.hashes:
+            raise InputError(f"engine: worker must have {' and '.join(self.hashes)}, got {' and '.join(found)}")
+        return plan
 
     def scorer(self) -> ArrowScorer:
         """The one function on a record batch."""
