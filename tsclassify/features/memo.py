@@ -21,9 +21,9 @@ _STREAM: Final = MAX_STRETCH * 6 + 8
 N_TOKENS: Final = 1 << 18
 _N_CODES: Final = 1 << 22
 _TOKEN_SLOTS: Final = 1 << 19
-STRETCH_SLOTS: Final = 1 << 18
-MAX_STRETCHES: Final = 200_000
-N_REFS: Final = 1 << 19
+STRETCH_SLOTS: Final = 1 << 19
+MAX_STRETCHES: Final = 400_000
+N_REFS: Final = 1 << 20
 
 _SEED_TOKEN = np.uint64(hashing.SEED_TOKEN)
 _GENERIC = np.uint64(0)
