@@ -35,6 +35,8 @@ DEFAULT_BUNDLE: Final = "en-v1"
 
 _N_CATEGORIES: Final = len(CATEGORIES)
 _FINDING_PIECES: Final = 5
+_SHORT_BYTES: Final = 16
+"""ASCII texts below this length are never said to be in another language: two or three words cannot tell."""
 _RESERVED: Final = frozenset({"text", "id", "actor", "tenant", "at", "signals"})
 _TRUTHS: Final = {None: Truth.UNKNOWN, False: Truth.FALSE, True: Truth.TRUE}
 
@@ -178,6 +180,11 @@ class Classifier:
         language = np.full(len(native), Truth.UNKNOWN, dtype=np.int8)
         language[native < band.no_below] = Truth.FALSE
         language[native >= band.yes_from] = Truth.TRUE
+        lengths = np.diff(offsets)
+        for row in np.flatnonzero((language == Truth.FALSE) & (lengths < _SHORT_BYTES)).tolist():
+            # "ok" is written in most languages; a few signs of another script are not
+            if not (data[offsets[row] : offsets[row + 1]] >= 0x80).any():
+                language[row] = Truth.UNKNOWN
         return scores, language
 
     def signals(self, texts: Sequence[str]) -> Scores:
@@ -203,13 +210,12 @@ class Classifier:
         self, data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64]
     ) -> dict[str, NDArray[np.int8]]:
         """Truth values of all signals: computed for `rows`, unknown elsewhere; each int8, shape (n,)."""
-        scores = self._signal_scores(self.signals_utf8(data, offsets, rows))
-        states = {}
-        for name in SIGNALS:
-            column = np.full(len(offsets) - 1, Truth.UNKNOWN, dtype=np.int8)
-            column[rows] = scores.states(name)
-            states[name] = column
-        return states
+        columns = np.full((len(SIGNALS), len(offsets) - 1), Truth.UNKNOWN, dtype=np.int8)
+        if len(rows):
+            scores = self._signal_scores(self.signals_utf8(data, offsets, rows))
+            for k, name in enumerate(SIGNALS):
+                columns[k, rows] = scores.states(name)
+        return dict(zip(SIGNALS, columns, strict=True))
 
     def language(self, texts: Sequence[str]) -> NDArray[np.int8]:
         """Truth of "reads as a language that the model was tested on", per text; short texts are unknown."""
@@ -379,10 +385,11 @@ def _parse_at(position: int, at: object) -> dt.datetime | None:
     if at is None:
         return None
     if isinstance(at, str):
+        length = len(at)
         try:
             at = dt.datetime.fromisoformat(at)
         except ValueError:
-            raise InputError(f"items: item {position}: at must be ISO 8601, got {len(at)} other characters") from None
+            raise InputError(f"items: item {position}: at must be ISO 8601, got {length} other characters") from None
     if not isinstance(at, dt.datetime) or at.tzinfo is None:
         raise InputError(f"items: item {position}: at must be a time with an offset, got {type(at).__name__} without")
     return at

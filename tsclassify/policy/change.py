@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from tsclassify.policy.load import Policy
     from tsclassify.policy.thresholds import Thresholds
 
-__all__ = ["smallest_change"]
+__all__ = ["memo_of", "smallest_change"]
+
+_MEMO_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,23 @@ class _Change:
     value: int
     size: float
     words: str
+
+
+def memo_of(policy: Policy, facts: Facts, thresholds: Thresholds) -> dict[Any, Any]:
+    """What was already found out for items with the same levels and truths, under the same act thresholds."""
+    key = (
+        tuple(int(level[0]) for level in facts.levels.values()),
+        tuple((name, int(state[0])) for name, state in facts.signals.items()),
+        tuple(int(state[0]) for state in facts.metas.values()),
+        bool(facts.untested[0]),
+        tuple(act is None for _, act in thresholds.values()),
+    )
+    kept: dict[Any, dict[Any, Any]] = policy.memo.setdefault("trials", {})
+    if key not in kept:
+        if len(kept) >= _MEMO_SIZE:
+            kept.clear()
+        kept[key] = {}
+    return kept[key]
 
 
 def _score_changes(facts: Facts, scores: dict[str, float], thresholds: Thresholds) -> Iterator[_Change]:
@@ -122,12 +141,24 @@ def smallest_change(
     score_changes = sorted(_score_changes(facts, scores, thresholds), key=lambda change: (change.size, change.name))
     other_changes = list(_other_changes(policy, facts))
 
+    # what a change leads to depends on levels and truths alone, of which items share a few: tried once for each
+    tried = memo_of(policy, facts, thresholds)
+
     def altered(groups: list[tuple[_Change, ...]]) -> list[tuple[tuple[_Change, ...], str]]:
         if not groups:
             return []
-        trial = decide_facts(policy, _apply(facts, groups), lambda category: thresholds[category][1] is not None)
-        better = trial.code < code if is_none else trial.code > code
-        return [(groups[row], names[int(trial.code[row])]) for row in np.flatnonzero(better)]
+        keys = [tuple((change.kind, change.name, change.value) for change in group) for group in groups]
+        missing = [row for row, key in enumerate(keys) if key not in tried]
+        if missing:
+            fresh = _apply(facts, [groups[row] for row in missing])
+            trial = decide_facts(policy, fresh, lambda category: thresholds[category][1] is not None)
+            tried.update(zip((keys[row] for row in missing), trial.code.tolist(), strict=True))
+        codes = [tried[key] for key in keys]
+        return [
+            (group, names[trial_code])
+            for group, trial_code in zip(groups, codes, strict=True)
+            if (trial_code < code if is_none else trial_code > code)
+        ]
 
     sentences = []
     for changes in (score_changes, other_changes):

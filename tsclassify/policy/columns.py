@@ -96,8 +96,9 @@ class ItemColumns:
                 raise InputError(
                     f"item columns: {name} must be int8 of shape ({n},), got {column.dtype} of shape {column.shape}"
                 )
-            if n and not (int(column.min()) >= 0 and int(column.max()) <= 2):
-                raise InputError(f"item columns: {name} must hold truth values 0, 1 and 2, got others")
+        truths = np.stack([*self.signals.values(), self.language])
+        if n and not (int(truths.min()) >= 0 and int(truths.max()) <= 2):
+            raise InputError("item columns: signals and language must hold truth values 0, 1 and 2, got others")
         for name, values_of in self.meta.items():
             if len(values_of) != n:
                 raise InputError(f"item columns: field {name!r} must have {n} values, got {len(values_of)}")
@@ -212,13 +213,17 @@ class DecisionColumns:
 
 
 def _leaf_nodes(policy: Policy, kind: type) -> list[Any]:
-    """The leaves of one kind in all conditions of a policy, each once."""
+    """The leaves of one kind in all conditions of a policy, each once; found once for a policy."""
     from tsclassify.policy.conditions import leaves
 
+    if kind in policy.memo:
+        cached: list[Any] = policy.memo[kind]
+        return cached
     conditions = [tier.when for tier in policy.tiers]
     for context in policy.contexts:
         conditions += [context.when] if context.unless is None else [context.when, context.unless]
     found = {leaf: None for condition in conditions for leaf, _ in leaves(condition) if isinstance(leaf, kind)}
+    policy.memo[kind] = list(found)
     return list(found)
 
 
@@ -261,7 +266,7 @@ def untested_of(policy: Policy, language: States) -> NDArray[np.bool_]:
 
 
 def facts_of(
-    policy: Policy, columns: ItemColumns, levels: Mapping[str, States], rows: NDArray[np.intp] | None = None
+    policy: Policy, columns: ItemColumns, levels: Mapping[str, States], rows: NDArray[np.intp] | slice | None = None
 ) -> Facts:
     """The facts of some rows (of all, without `rows`)."""
 

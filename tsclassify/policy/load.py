@@ -100,12 +100,15 @@ class Policy:
         The parts of the file, as ``tsclassify.policy.schema`` types them.
     place
         Name of the file.
+    memo
+        What follows from the file alone and is slow to find again; not part of the policy.
     """
 
     document: schema.Document
     sha256: str
     place: str = ""
     _resolved: dict[str, Any] = field(default_factory=dict, repr=False)
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -258,7 +261,7 @@ class Policy:
 
     def replaced(self, document: schema.Document) -> Policy:
         """This policy with another document; for mutation, which never reaches a file."""
-        return replace(self, document=document, _resolved={})
+        return replace(self, document=document, _resolved={}, memo={})
 
     def thresholds(self, info: ModelInfo) -> Thresholds:
         """Category to its (review, act) thresholds in this bundle; act is None where it only ever reviews.

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tsclassify.decision import Action, ContextNote, Decision, Finding, TraceNode
-from tsclassify.policy.change import smallest_change
+from tsclassify.policy.change import memo_of, smallest_change
 from tsclassify.policy.columns import DecisionColumns, Facts, ItemColumns, Outcome, decide_facts, facts_of
-from tsclassify.policy.conditions import Act, Meta, Review, evaluate
+from tsclassify.policy.conditions import Act, Meta, Review
 from tsclassify.policy.schema import Needs
 from tsclassify.records import Truth
 from tsclassify.wording import duration_words
@@ -51,9 +51,14 @@ class _Tracer:
         self.facts, self.scores, self.thresholds, self.metas = facts, scores, thresholds, metas
 
     def node(self, condition: Any) -> TraceNode:
-        state = Truth(int(evaluate(condition, self.facts.leaf)[0]))
         if condition.operator:
-            return TraceNode(condition.operator, state, "", tuple(self.node(part) for part in condition.parts))
+            children = tuple(self.node(part) for part in condition.parts)
+            states = [child.state for child in children]
+            state = min(states) if condition.operator == "all" else max(states)
+            return TraceNode(
+                condition.operator, Truth(2 - states[0]) if condition.operator == "not" else state, "", children
+            )
+        state = Truth(int(self.facts.leaf(condition)[0]))
         if isinstance(condition, Meta):
             wanted = ", ".join(str(value) for value in condition.values)
             value = self.metas.get(condition.meta)
@@ -62,7 +67,7 @@ class _Tracer:
         kind = "act" if isinstance(condition, Act) else "review" if isinstance(condition, Review) else "signal"
         names = getattr(condition, kind)
         if len(names) > 1:
-            single = [type(condition)(**{kind: (name,)}) for name in names]
+            single = [type(condition).model_construct(**{kind: (name,)}) for name in names]
             return TraceNode("any", state, "", tuple(self.node(part) for part in single))
         detail = state.name.lower() if kind == "signal" else self.compared(names[0], kind)
         return TraceNode(f"{kind}: {names[0]}", state, detail)
@@ -187,18 +192,15 @@ def decision(
         Its tier and review are those of `result`.
     """
     cut = slice(row, row + 1)
-    one = ItemColumns(
-        categories=columns.categories,
-        probabilities=columns.probabilities[cut],
-        signals={name: states[cut] for name, states in columns.signals.items()},
-        language=columns.language[cut],
-        meta={name: values[cut] for name, values in columns.meta.items()},
-    )
     thresholds = policy.thresholds(info)
-    facts = facts_of(policy, one, {category: level[cut] for category, level in result.levels.items()})
-    outcome = decide_facts(policy, facts, lambda category: thresholds[category][1] is not None)
-    scores = {name: float(one.probabilities[0, k]) for k, name in enumerate(one.categories)}
-    tracer = _Tracer(facts, scores, thresholds, {name: values[0] for name, values in one.meta.items()})
+    facts = facts_of(policy, columns, result.levels, cut)
+    found = memo_of(policy, facts, thresholds)
+    if "outcome" not in found:
+        found["outcome"] = decide_facts(policy, facts, lambda category: thresholds[category][1] is not None)
+    outcome: Outcome = found["outcome"]
+    scores = dict(zip(columns.categories, columns.probabilities[row].tolist(), strict=True))
+    signals = {name: Truth(int(states[row])).name.lower() for name, states in columns.signals.items()}
+    tracer = _Tracer(facts, scores, thresholds, {name: values[row] for name, values in columns.meta.items()})
     tier = next((tier for tier in policy.tiers if tier.id == result.name(row)), None)
     within = None if tier is None or tier.within is None else int(tier.within.total_seconds())
     actions = tuple(
@@ -226,8 +228,8 @@ def decision(
             for rule, node in ((rule, tracer.node(rule.when)) for rule in policy.tiers)
         ),
         scores=scores,
-        signals={name: Truth(int(states[0])).name.lower() for name, states in one.signals.items()},
-        language=Truth(int(one.language[0])),
+        signals=signals,
+        language=Truth(int(columns.language[row])),
         policy_name=policy.name,
         policy_version=policy.version,
         policy_sha256=policy.sha256,
