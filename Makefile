@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow check train bench fuzz soak clean
+.PHONY: demo test test-slow check train bench docs fuzz soak clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,7 +30,10 @@ train: $(STAMP)  ## reproduce the shipped bundle, bit for bit
 	$(BIN)/tsclassify train --out models/en-v1
 
 bench: $(STAMP)  ## the speed and quality comparison; peers go into .bench-venv
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py --install
+
+docs: $(STAMP)  ## write the figures in README and docs from stored runs
+	$(BIN)/python docs/generate.py
 
 fuzz: $(STAMP)  ## the fuzz targets, a longer run
 	$(BIN)/python -m tests.fuzz

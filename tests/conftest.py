@@ -12,9 +12,7 @@ _NO_PUBLIC_DATA = "public data is not here: set TSCLASSIFY_DATA or run `tsclassi
 
 # Property tests draw the same examples in every run, so that a red run can be repeated; deadlines are off
 # because the machines that run them are shared.
-settings.register_profile(
-    "default", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("default", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 
 
@@ -43,9 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests on public data did not run, and why."""
     skipped = [
-        report
-        for report in terminalreporter.stats.get("skipped", [])
-        if _NO_PUBLIC_DATA in str(report.longrepr)
+        report for report in terminalreporter.stats.get("skipped", []) if _NO_PUBLIC_DATA in str(report.longrepr)
     ]
     if skipped:
         terminalreporter.write_line(f"tests on public data not run: {len(skipped)} ({_NO_PUBLIC_DATA})")

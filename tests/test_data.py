@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from tsclassify.cli import main
 from tsclassify.cli.data import command
 from tsclassify.data import corpus, files, raw, readers, registry

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 import pytest
+
 from tsclassify.cli import main
 from tsclassify.data import corpus, registry
 from tsclassify.resources import shipped

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+
 from tests.test_normalize import posts
 from tsclassify.errors import BundleError, InputError
 from tsclassify.features.hashing import bucket_of, text_hash
@@ -134,6 +135,7 @@ def test_transformer_keeps_scikit_learn_conventions() -> None:
     from sklearn.base import clone
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
+
     from tsclassify.features.hashed import HashedNgrams
 
     transformer = HashedNgrams(SPECS["all"], LEXICON)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tests.test_features import LEXICON, SPECS
 from tests.test_normalize import PIECES, posts
 from tsclassify.errors import InputError

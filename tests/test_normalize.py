@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tsclassify.text.normalize import MAX_TOKENS, normalize
 from tsclassify.text.table import char_table
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tsclassify.data import corpus, raw
 from tsclassify.data.crosswalk import RELATIONS, check_table, crosswalk_names, load_crosswalk
 from tsclassify.errors import InputError

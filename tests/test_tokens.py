@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tsclassify.text import rules
 from tsclassify.text.lexicon import Lexicon
 from tsclassify.text.normalize import tokenize

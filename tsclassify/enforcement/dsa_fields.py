@@ -5,6 +5,10 @@ Source: the submission rules of the database's public code, repository
 ``d78506ee`` (fields, lengths, conditions) with ``app/Services/EuropeanCountriesService.php`` at the same commit, and
 the attribute lists of its API documentation (schema in force since 1 July 2025); read on 2026-11-23. Which keyword
 belongs to which category follows Annex II of Implementing Regulation (EU) 2024/2835.
+
+Second-hand, to be checked against the database's own ``app/Models/Statement.php`` before filing: the values of
+visibility restrictions, automated decision and source were read in clients of the database, and the language list in
+a copy of its code at commit ``20751c03``.
 """
 
 from __future__ import annotations

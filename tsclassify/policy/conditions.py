@@ -133,7 +133,7 @@ class Count(Condition):
 
 
 class Unresolved(Condition):
-    """Steps of one kind that were taken and have not been answered by a removal or a response."""
+    """Steps of one kind that were taken and are not answered: by removals, or by a response where no item is cited."""
 
     unresolved: Name
     """A step."""

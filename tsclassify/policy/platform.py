@@ -140,7 +140,7 @@ class Looks(Node):
     every: Duration = dt.timedelta(days=7)
     """Time between looks."""
     correction: Literal["always_valid", "none"] = "always_valid"
-    """``always_valid`` keeps the chance of a false alarm over any number of looks; ``none`` is for one look."""
+    """``always_valid`` keeps the chance of a false alarm over a year of scheduled looks; ``none`` is for one look."""
 
 
 class EffectiveProcess(Node):

@@ -47,7 +47,7 @@ class Event(Node):
     step: Name | None = None
     """This step was taken."""
     resolved: bool = False
-    """The step has been answered by a removal or a response."""
+    """The step has been answered: by removals of the items it cites, or by a response where it cites none."""
     voided: bool = False
     """An appeal was granted: it does not count."""
 
