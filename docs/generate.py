@@ -28,8 +28,8 @@ def readme_block() -> str:
     alarms = quality["false_alarms"]
     lines = [
         f"**On what data.** {n_rows['labelled']:,} labelled posts of {len(sources)} public sources whose licences "
-        f"allow it, and of our own; {n_rows['soft']:,} more with a teacher's soft labels. Measured on {n_rows['dev']:,} "
-        "held-out posts of the same sources (dev) and on sources never trained on (eval).",
+        f"allow it, and of our own; {n_rows['soft']:,} more with a teacher's soft labels. Measured on "
+        f"{n_rows['dev']:,} held-out posts of the same sources (dev) and on sources never trained on (eval).",
         "",
         "**How good.** Average precision. Baseline: scikit-learn TF-IDF + logistic regression on the same labelled "
         "rows. Teacher: a MiniLM fine-tuned on them.",
