@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 
 from tsclassify.policy.columns import DecisionColumns, ItemColumns
+from tsclassify.policy.schema import Guards, Rollout
 from tsclassify.records import ModelInfo, Truth
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
@@ -59,6 +60,8 @@ class FakePolicy:
     tier_names = ("violation", "review", "none")
     tiers = ()
     contexts = ()
+    guards = Guards()
+    rollout = Rollout(mode="enforce")
 
     def thresholds(self, info):
         return dict.fromkeys(info.categories, (0.5, 0.7))

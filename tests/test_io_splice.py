@@ -41,13 +41,17 @@ def test_compiled_and_plain_writers_agree(seed: int, edge: float) -> None:
         rng.random(n) < 0.5,
         levels.astype(np.int8),
         rng.integers(0, 3, (n, 14)).astype(np.int8),
-    )
+        np.ones(n, bool),
+        np.zeros(n, bool),
+    ).holding(rng.random(n) < 0.3)
     keep = rng.random(n) < 0.8
     plain, compiled = both(decided, keep)
     assert plain == compiled
     rows = np.flatnonzero(keep)
     for line, row in zip(plain.splitlines(), rows, strict=True):
         result = json.loads(line)["tsclassify"]
+        assert result["review"] == bool(decided.reviews[row])
+        assert result.get("held") == (True if decided.held[row] else None)
         for k, score in enumerate(result["scores"].values()):
             assert abs(score - float(scores[row, k])) <= 5.1e-7
             assert 0 <= score <= 1
@@ -63,6 +67,8 @@ def test_score_equal_to_a_threshold_shows_as_equal() -> None:
         np.zeros(n, bool),
         np.zeros((n, 7), np.int8),
         np.ones((n, 14), np.int8),
+        np.zeros(n, bool),
+        np.zeros(n, bool),
     )
     plain, _ = both(decided, np.ones(n, bool))
     assert b'"hate":0.700000,' in plain

@@ -27,7 +27,7 @@ from tsclassify.scores import Scores
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
 if TYPE_CHECKING:
-    from tsclassify.policy import Policy
+    from tsclassify.policy import Breaker, Policy
 
 __all__ = ["Classifier", "encode_texts", "load", "locate_bundle"]
 
@@ -284,8 +284,33 @@ class Classifier:
         """
         return self.decide_many([item], policy)[0]
 
-    def decide_many(self, items: Iterable[Mapping[str, Any]], policy: Policy) -> list[Decision]:
-        """Decide items by a policy, in order."""
+    def decide_many(
+        self,
+        items: Iterable[Mapping[str, Any]],
+        policy: Policy,
+        *,
+        breaker: Breaker | None = None,
+        at_s: Sequence[float] | NDArray[np.float64] | None = None,
+    ) -> list[Decision]:
+        """Decide items by a policy, in order.
+
+        Parameters
+        ----------
+        items
+            As in ``decide``.
+        policy
+            The policy.
+        breaker
+            ``Breaker(policy.guards)``, kept from call to call: it withholds actions once a guard has tripped, and
+            such a decision has ``mode="review_only"``. Without it no guard is applied; in shadow mode none is.
+        at_s
+            When each decision is made, in seconds, for the guard on actions per hour; it rests when None.
+
+        Raises
+        ------
+        InputError
+            When an item has no text, a field has the wrong type, or the times do not fit the items.
+        """
         if isinstance(items, Mapping | str | bytes):
             raise InputError(f"decide_many: items must be a sequence of mappings, got {type(items).__name__}")
         rows = list(items)
@@ -299,7 +324,14 @@ class Classifier:
                 accounts[row] = explain_logits(self._scorer, rows[row]["text"], CATEGORIES)
             return rising_pieces(accounts[row][category][1], _FINDING_PIECES)
 
-        return [policy.decision(result, columns, row, self.info, pieces=pieces) for row in range(len(rows))]
+        decisions = [policy.decision(result, columns, row, self.info, pieces=pieces) for row in range(len(rows))]
+        if breaker is None or result.mode != "enforce":
+            return decisions
+        held = breaker.admit(result.acts, at_s)
+        return [
+            decision.held_for_review() if is_held else decision
+            for decision, is_held in zip(decisions, held.tolist(), strict=True)
+        ]
 
     def item_columns(self, items: Sequence[Mapping[str, Any]], policy: Policy) -> ItemColumns:
         """Everything a policy may ask about items, as columns.

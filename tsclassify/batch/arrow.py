@@ -89,7 +89,7 @@ def result_type(plan: Plan) -> pyarrow.DataType:
     scores = pa.struct([(name, pa.float32()) for name in plan.info.categories])
     parts: list[tuple[str, Any]] = []
     if plan.policy is not None:
-        parts += [("tier", pa.string()), ("review", pa.bool_())]
+        parts += [("tier", pa.string()), ("review", pa.bool_()), ("held", pa.bool_())]
     parts += [("language", pa.string()), ("scores", scores)]
     if plan.policy is not None:
         parts.append(("findings", pa.struct([(name, pa.string()) for name in plan.info.categories])))
@@ -127,6 +127,7 @@ def result_array(decided: Decided, plan: Plan) -> pyarrow.Array:
         columns |= {
             "tier": _words(decided.tiers, plan.tiers),
             "review": pa.array(decided.reviews),
+            "held": pa.array(decided.held, mask=~decided.held),
             "policy": pa.repeat(plan.policy_label, n),
             "findings": pa.StructArray.from_arrays(
                 [_words(decided.levels[:, k], (None, "review", "act")) for k in range(len(plan.info.categories))],

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,10 @@ from tsclassify.io.blocks import Block, Oversize
 from tsclassify.io.layout import splice_plain
 from tsclassify.io.lines import ScannedBlock, reject_record
 
-__all__ = ["BlockResult", "Counts", "MetaOfBlock", "count_decided", "process_block", "splice_block"]
+if TYPE_CHECKING:
+    from tsclassify.policy import Breaker
+
+__all__ = ["BlockResult", "Counts", "MetaOfBlock", "count_decided", "guardable", "process_block", "splice_block"]
 
 _RESULT = 1
 _FIRST_META = 7
@@ -30,6 +33,7 @@ class Counts:
     written: int = 0
     blank: int = 0
     reviews: int = 0
+    held: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     tiers: Counter[str] = field(default_factory=Counter)
     levels: Counter[str] = field(default_factory=Counter)
@@ -41,12 +45,13 @@ class Counts:
         self.written += other.written
         self.blank += other.blank
         self.reviews += other.reviews
+        self.held += other.held
         for name in ("rejected", "tiers", "levels"):
             getattr(self, name).update(getattr(other, name))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict and back by `from_dict`."""
-        plain = {name: getattr(self, name) for name in ("lines", "items", "written", "blank", "reviews")}
+        plain = {name: getattr(self, name) for name in ("lines", "items", "written", "blank", "reviews", "held")}
         return plain | {name: dict(sorted(getattr(self, name).items())) for name in ("rejected", "tiers", "levels")}
 
     @classmethod
@@ -69,11 +74,25 @@ class BlockResult:
         Lines to append to the rejects file.
     counts
         Its counts.
+    acts
+        bool (n,): which of its n items are acted on; what the guards count.
+    held
+        Makes the output anew with the actions of some rows withheld: bool (n,) to result. None without a guard
+        and where nothing is acted on.
     """
 
     output: memoryview
     rejected: bytes
     counts: Counts
+    acts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    held: Callable[[NDArray[np.bool_]], BlockResult] | None = None
+
+    def guarded(self, breaker: Breaker | None) -> BlockResult:
+        """This result after the guards; call it in the order of the input."""
+        if breaker is None:
+            return self
+        held = breaker.admit(self.acts)
+        return self.held(held) if self.held is not None and held.any() else self
 
 
 def process_block(block: Block | Oversize, plan: Plan, source: str) -> BlockResult:
@@ -93,14 +112,38 @@ def process_block(block: Block | Oversize, plan: Plan, source: str) -> BlockResu
         return BlockResult(memoryview(b""), reject_record(source, block), counts)
     scanned = plan.scanner.scan(block)
     decided = plan.decide(scanned.data, scanned.offsets, scanned.signals, MetaOfBlock(plan, scanned))
-    keep = plan.keep(decided)
-    counts = count_decided(decided, plan)
-    counts.lines = block.n_lines
-    counts.blank = scanned.n_blank
-    counts.written = int(keep.sum())
-    counts.rejected = Counter(refused.fault.reason for refused in scanned.refused)
     rejected = b"".join(reject_record(source, block, refused) for refused in scanned.refused)
-    return BlockResult(splice_block(scanned, decided, keep, plan), rejected, counts)
+
+    def result(decided: Decided) -> BlockResult:
+        keep = plan.keep(decided)
+        counts = count_decided(decided, plan)
+        counts.lines = block.n_lines
+        counts.blank = scanned.n_blank
+        counts.written = int(keep.sum())
+        counts.rejected = Counter(refused.fault.reason for refused in scanned.refused)
+        return BlockResult(splice_block(scanned, decided, keep, plan), rejected, counts)
+
+    return guardable(decided, plan, result)
+
+
+def guardable(decided: Decided, plan: Plan, result: Callable[[Decided], BlockResult]) -> BlockResult:
+    """The result of a block, with what the guards need to withhold actions in it later.
+
+    Parameters
+    ----------
+    decided
+        The block's decisions.
+    plan
+        The job's settings.
+    result
+        Writes decisions out.
+    """
+    done = result(decided)
+    if not plan.is_guarded:
+        return done
+    # Only a block that acts is kept in memory, to be written again.
+    again = (lambda held: result(decided.holding(held))) if decided.acts.any() else None
+    return replace(done, acts=decided.acts, held=again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +169,7 @@ def count_decided(decided: Decided, plan: Plan) -> Counts:
     if plan.policy is None:
         return counts
     counts.reviews = int(decided.reviews.sum())
+    counts.held = int(decided.held.sum())
     by_tier = np.bincount(decided.tiers, minlength=len(plan.tiers)).tolist()
     counts.tiers = Counter(dict(zip(plan.tiers, by_tier, strict=True)))
     for level, word in ((1, "review"), (2, "act")):
@@ -145,7 +189,7 @@ def splice_block(scanned: ScannedBlock, decided: Decided, keep: NDArray[np.bool_
         np.ascontiguousarray(keep, dtype=np.bool_),
         np.ascontiguousarray(decided.language, dtype=np.int8),
         np.ascontiguousarray(decided.tiers, dtype=np.int16),
-        np.ascontiguousarray(decided.reviews, dtype=np.bool_),
+        decided.reviews.astype(np.int8) + decided.held.astype(np.int8),
         np.ascontiguousarray(decided.levels, dtype=np.int8),
         np.ascontiguousarray(decided.states, dtype=np.int8),
     )

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tsclassify.batch.block import BlockResult, Counts, process_block
 from tsclassify.batch.pipeline import in_order
@@ -21,6 +21,9 @@ from tsclassify.errors import InputError, TsclassifyError
 from tsclassify.io.blocks import BLOCK_BYTES, Block, Oversize
 from tsclassify.io.outputs import JobFiles
 from tsclassify.io.sources import MAX_RATIO, Source, io_fault, sniff
+
+if TYPE_CHECKING:
+    from tsclassify.policy import Breaker
 
 __all__ = ["Job", "StoppedError"]
 
@@ -40,8 +43,9 @@ class _State:
     written: tuple[int, int]
     counts: Counts
     inputs: tuple[Mapping[str, Any], ...]
+    guards: Mapping[str, Any] | None = None
 
-    def after(self, unit: Unit, done: BlockResult, sources: Sequence[Source]) -> _State:
+    def after(self, unit: Unit, done: BlockResult, sources: Sequence[Source], breaker: Breaker | None) -> _State:
         """The state behind one more block."""
         counts = Counts.from_dict(self.counts.to_dict())
         counts.add(done.counts)
@@ -51,7 +55,9 @@ class _State:
         )
         inputs += (_input(sources[unit.source], place),)
         written = (self.written[0] + len(done.output), self.written[1] + len(done.rejected))
-        return _State(place, written, counts, inputs)
+        # The breaker moves on; its state must stay that of this place.
+        guards = None if breaker is None else breaker.to_dict()
+        return _State(place, written, counts, inputs, guards)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -59,13 +65,16 @@ class _State:
             "written": list(self.written),
             "counts": self.counts.to_dict(),
             "inputs": list(self.inputs),
+            "guards": self.guards,
         }
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> _State:
         written = tuple(plain["written"])
         counts = Counts.from_dict(plain["counts"])
-        return cls(Place(**plain["place"]), (written[0], written[1]), counts, tuple(plain["inputs"]))
+        return cls(
+            Place(**plain["place"]), (written[0], written[1]), counts, tuple(plain["inputs"]), plain.get("guards")
+        )
 
 
 def _input(source: Source, place: Place) -> dict[str, Any]:
@@ -180,6 +189,7 @@ class Job:
                 seconds=time.monotonic() - started,
                 n_this_run=state.counts.items - before,
                 resumed=record is not None,
+                guard=None if state.guards is None else state.guards["open_since"],
             )
             self._save("done", replace(state, inputs=inputs), summary, durable=False)
             return summary
@@ -232,6 +242,7 @@ class Job:
     # -- its work -----------------------------------------------------------------------------------
 
     def _work(self, state: _State) -> _State:
+        breaker = self.plan.breaker(state.guards)
         bar = Progress(self.show_progress, sum(source.size or 0 for source in self.sources))
         units = read_units(
             self.sources,
@@ -242,8 +253,9 @@ class Job:
         )
         try:
             for unit, done in in_order(units, self._process, workers=self.workers, stop=self.stop):
-                self._write(done)
-                state = state.after(unit, done, self.sources)
+                guarded = done.guarded(breaker)
+                self._write(guarded)
+                state = state.after(unit, guarded, self.sources, breaker)
                 if time.monotonic() - self._saved_at >= CHECKPOINT_S:
                     self._save("running", state)
                 bar.update(unit.block.size, state.counts.lines)

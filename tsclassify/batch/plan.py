@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -18,7 +18,7 @@ from tsclassify.records import SCHEMA_VERSION, ModelInfo, Truth
 
 if TYPE_CHECKING:
     from tsclassify.io.layout import ResultLayout
-    from tsclassify.policy import Policy
+    from tsclassify.policy import Breaker, Policy
 
 __all__ = ["SELECTIONS", "Decided", "Plan", "Scoring", "make_plan"]
 
@@ -63,6 +63,10 @@ class Decided:
         int8 (n, K): 0 none, 1 reached the review threshold, 2 the act threshold.
     states
         int8 (n, S) of ``Truth``; unknown where no level is above 0.
+    acts
+        bool (n,): the tier recommends actions.
+    held
+        bool (n,): a guard withholds them.
     """
 
     scores: NDArray[np.float32]
@@ -71,9 +75,15 @@ class Decided:
     reviews: NDArray[np.bool_]
     levels: NDArray[np.int8]
     states: NDArray[np.int8]
+    acts: NDArray[np.bool_]
+    held: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.tiers)
+
+    def holding(self, held: NDArray[np.bool_]) -> Decided:
+        """The same with the actions of some rows withheld: the tier stays, and a person has to look."""
+        return replace(self, held=held, reviews=self.reviews | held)
 
 
 MetaColumns = Callable[[NDArray[np.int64], int], Mapping[str, NDArray[np.object_]]]
@@ -162,6 +172,32 @@ class Plan:
             "max_line": self.max_line,
         }
 
+    # -- guarding -----------------------------------------------------------------------------------
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether a guard of the policy may withhold actions here.
+
+        Never in shadow mode, and never by the hourly guard: a file says when posts were written, not when anyone
+        acts on them.
+        """
+        policy = self.policy
+        return policy is not None and policy.rollout.mode == "enforce" and policy.guards.max_share_of_items is not None
+
+    def breaker(self, state: Mapping[str, Any] | None = None) -> Breaker | None:
+        """The breaker of one run over the inputs in their order, or None without a guard.
+
+        Parameters
+        ----------
+        state
+            What ``Breaker.to_dict`` said, to go on from.
+        """
+        if self.policy is None or not self.is_guarded:
+            return None
+        from tsclassify.policy import Breaker
+
+        return Breaker(self.policy.guards) if state is None else Breaker.from_dict(self.policy.guards, state)
+
     # -- deciding -----------------------------------------------------------------------------------
 
     def decide(
@@ -187,7 +223,8 @@ class Plan:
         levels = np.zeros(scores.shape, dtype=np.int8)
         states = np.full((n, len(info.signals)), Truth.UNKNOWN, dtype=np.int8)
         if self.policy is None:
-            return Decided(scores, language, np.zeros(n, np.int16), np.zeros(n, bool), levels, states)
+            no = np.zeros(n, dtype=bool)
+            return Decided(scores, language, np.zeros(n, np.int16), no, levels, states, no, no)
         from tsclassify.policy import ItemColumns
 
         reached = np.zeros(n, dtype=bool)
@@ -211,7 +248,8 @@ class Plan:
             levels[:, info.categories.index(category)] = level
         for s, name in enumerate(info.signals):
             states[:, s] = signals[name]
-        return Decided(scores, language, result.tier, result.review, levels, states)
+        no = np.zeros(n, dtype=bool)
+        return Decided(scores, language, result.tier, result.review, levels, states, result.acts, no)
 
     def keep(self, decided: Decided) -> NDArray[np.bool_]:
         """Rows that the selection keeps: bool (n,)."""
@@ -222,7 +260,7 @@ class Plan:
         if "review" in self.select:
             kept |= decided.reviews | (decided.tiers == review)
         if "act" in self.select:
-            kept |= (decided.tiers != review) & (decided.tiers != none)
+            kept |= (decided.tiers != review) & (decided.tiers != none) & ~decided.held
         return kept
 
 

@@ -39,6 +39,11 @@ class BatchSummary:
         Of this run, after a resume of its own part only.
     resumed
         True when the job went on from a checkpoint.
+    n_held
+        Items whose actions a guard of the policy withholds; they count in ``n_reviews``.
+    guard
+        What tripped: ``guard``, its ``value`` and ``limit``, and ``n_items``, the item at which it did, counted
+        from 1; None while no guard did.
     """
 
     out: str
@@ -57,6 +62,8 @@ class BatchSummary:
     seconds: float
     items_per_second: float
     resumed: bool
+    n_held: int = 0
+    guard: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, as `from_dict` reads it."""
@@ -80,6 +87,7 @@ class BatchSummary:
         seconds: float,
         n_this_run: int,
         resumed: bool,
+        guard: Mapping[str, Any] | None = None,
     ) -> BatchSummary:
         """Put counts into words."""
         categories: dict[str, dict[str, float]] = {}
@@ -106,6 +114,18 @@ class BatchSummary:
             seconds=round(seconds, 3),
             items_per_second=round(n_this_run / seconds, 1) if seconds > 0 else 0.0,
             resumed=resumed,
+            n_held=counts.held,
+            guard=guard,
+        )
+
+    def guard_sentence(self) -> str:
+        """One line for people on the guard that tripped; empty while none did."""
+        if self.guard is None:
+            return ""
+        return (
+            f"guard {self.guard['guard']} tripped at item {self.guard['n_items']:,} "
+            f"({self.guard['value']:.2%} acted on, at most {self.guard['limit']:.2%} allowed): "
+            f"the actions of {self.n_held:,} items are withheld until a person has looked"
         )
 
     def sentence(self) -> str:
@@ -116,6 +136,8 @@ class BatchSummary:
         if self.tiers:
             parts += [f"{n:,} {tier}" for tier, n in self.tiers.items() if n]
             parts.append(f"{self.n_reviews:,} for review")
+            if self.n_held:
+                parts.append(f"{self.n_held:,} held")
         if self.n_rejected:
             reasons = ", ".join(f"{n:,} {reason}" for reason, n in self.rejected.items())
             parts.append(f"{self.n_rejected:,} lines rejected ({reasons})")

@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tsclassify.batch.arrow import ArrowScorer, result_array, result_type
-from tsclassify.batch.block import BlockResult, Counts, count_decided
-from tsclassify.batch.plan import Plan
+from tsclassify.batch.block import BlockResult, Counts, count_decided, guardable
+from tsclassify.batch.plan import Decided, Plan
 from tsclassify.batch.reading import Place
 from tsclassify.errors import InputError
 from tsclassify.io.blocks import BLOCK_LINES, Block, Oversize
@@ -182,10 +182,6 @@ class TableOutput:
         from tsclassify.batch.block import MetaOfBlock
 
         decided = self.plan.decide(scanned.data, scanned.offsets, scanned.signals, MetaOfBlock(self.plan, scanned))
-        keep = self.plan.keep(decided)
-        counts = count_decided(decided, self.plan)
-        counts.lines, counts.blank, counts.written = block.n_lines, scanned.n_blank, int(keep.sum())
-        counts.rejected = Counter(refused.fault.reason for refused in scanned.refused)
         n = len(scanned)
         texts = pa.LargeStringArray.from_buffers(
             n, pa.py_buffer(np.ascontiguousarray(scanned.offsets)), pa.py_buffer(np.ascontiguousarray(scanned.data))
@@ -194,21 +190,21 @@ class TableOutput:
         items = [raw[start:end].decode() for start, _, end, _ in scanned.lines.tolist()]
         ids = [scanned.label(row, _ID) for row in range(n)]
         columns = [pa.array(ids, pa.large_string()), texts, pa.array(items, pa.large_string())]
-        batch = pa.RecordBatch.from_arrays([*columns, result_array(decided, self.plan)], schema=self.schema)
         rejected = b"".join(reject_record(source, block, refused) for refused in scanned.refused)
-        return BlockResult(_message(batch.filter(pa.array(keep))), rejected, counts)
+
+        def result(decided: Decided) -> BlockResult:
+            keep = self.plan.keep(decided)
+            counts = count_decided(decided, self.plan)
+            counts.lines, counts.blank, counts.written = block.n_lines, scanned.n_blank, int(keep.sum())
+            counts.rejected = Counter(refused.fault.reason for refused in scanned.refused)
+            batch = pa.RecordBatch.from_arrays([*columns, result_array(decided, self.plan)], schema=self.schema)
+            return BlockResult(_message(batch.filter(pa.array(keep))), rejected, counts)
+
+        return guardable(decided, self.plan, result)
 
     def _rows(self, piece: TablePiece, source: str) -> BlockResult:
         decided, valid = self.scorer.decide(piece.batch)
-        counts = count_decided(decided, self.plan)
-        keep = np.zeros(len(valid), dtype=bool)
-        keep[valid] = self.plan.keep(decided)
-        counts.lines, counts.written = piece.n_lines, int(keep.sum())
-        scored = self.scorer.attach(piece.batch, decided, valid)
-        if not self.plan.select:
-            scored = scored.filter(pa.array(keep))
         missing = np.flatnonzero(~valid)
-        counts.rejected = Counter(no_text=len(missing)) if len(missing) else Counter()
         rejected = []
         others = piece.batch.drop_columns([self.plan.fields.text])
         for row in missing.tolist():
@@ -217,8 +213,20 @@ class TableOutput:
             record = {"source": source, "line": piece.first_line + row, "reason": "no_text"}
             detail = {"detail": "the text must be a UTF-8 string, got null or other bytes", "item": item}
             rejected.append(json.dumps({**record, **detail}, default=_plain).encode() + b"\n")
-        scored = scored.replace_schema_metadata(None).cast(self.schema)
-        return BlockResult(_message(scored), b"".join(rejected), counts)
+
+        def result(decided: Decided) -> BlockResult:
+            counts = count_decided(decided, self.plan)
+            keep = np.zeros(len(valid), dtype=bool)
+            keep[valid] = self.plan.keep(decided)
+            counts.lines, counts.written = piece.n_lines, int(keep.sum())
+            counts.rejected = Counter(no_text=len(missing)) if len(missing) else Counter()
+            scored = self.scorer.attach(piece.batch, decided, valid)
+            if not self.plan.select:
+                scored = scored.filter(pa.array(keep))
+            scored = scored.replace_schema_metadata(None).cast(self.schema)
+            return BlockResult(_message(scored), b"".join(rejected), counts)
+
+        return guardable(decided, self.plan, result)
 
     def convert(self, spool: Path, size: int) -> None:
         """Turn the messages into a Parquet file, in the place of the spool."""

@@ -116,6 +116,8 @@ def command(
         write_whole(Path(summary_path), json.dumps(summary.to_dict(), indent=1).encode() + b"\n")
     if not quiet:
         click.echo(f"tsclassify: {summary.sentence()}", err=True)
+    if summary.guard is not None:
+        click.echo(f"tsclassify: {summary.guard_sentence()}", err=True)
     if summary.n_rejected:
         where = summary.rejects if summary.rejects is not None else "above"
         click.echo(f"tsclassify: {summary.n_rejected:,} lines rejected, see {where}", err=True)

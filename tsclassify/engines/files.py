@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from tsclassify.batch.block import Counts
 from tsclassify.batch.plan import Scoring
 from tsclassify.batch.summary import BatchSummary
 from tsclassify.engines.recipe import Recipe
-from tsclassify.engines.splits import SPLIT_BYTES, Part, Split, joined, plan_splits
+from tsclassify.engines.splits import SPLIT_BYTES, Part, Split, guarded, joined, plan_splits
 from tsclassify.errors import InputError
 from tsclassify.io.outputs import JobFiles
 from tsclassify.io.sources import find_sources
@@ -45,8 +46,8 @@ def score_files(
     """Score JSONL files by Ray Data or Spark into one JSONL file.
 
     The output has the same bytes as that of ``score_jsonl``. Workers read the files themselves, so every worker
-    must see them under the same path; the driver only writes. It cannot be resumed; to write from the workers,
-    use ``score_dataset`` or ``score_dataframe``.
+    must see them under the same path; the driver writes, and scores again what a guard of the policy holds. It
+    cannot be resumed; to write from the workers, use ``score_dataset`` or ``score_dataframe``.
 
     Parameters
     ----------
@@ -78,9 +79,11 @@ def score_files(
     if files.out.exists() and not overwrite:
         raise InputError(f"{files.out}: output must not exist, got a file", hint="add --force to replace it")
     counts = Counts()
+    breaker = plan.breaker()
+    guard = None if breaker is None else partial(guarded, plan=plan, breaker=breaker)
     files.open(None)
     try:
-        for output, rejected, part_counts in joined(_parts(engine, splits, recipe, session), splits):
+        for output, rejected, part_counts in joined(_parts(engine, splits, recipe, session), splits, guard):
             files.write(output, rejected)
             counts.add(part_counts)
         files.finish()
@@ -101,6 +104,7 @@ def score_files(
         seconds=time.monotonic() - started,
         n_this_run=counts.items,
         resumed=False,
+        guard=None if breaker is None else breaker.open_since,
     )
 
 

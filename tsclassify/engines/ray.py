@@ -46,6 +46,7 @@ class _SplitScorer:
 
         parts = [asdict(run_split(Split(**row), self._plan)) for row in table.to_pylist()]
         kinds = {"index": pa.int64(), "output": pa.large_binary(), "rejected": pa.large_binary(), "counts": pa.string()}
+        kinds["acts"] = pa.binary()
         return pa.Table.from_pylist(parts, schema=pa.schema(list(kinds.items())))
 
 

@@ -14,7 +14,7 @@ from tsclassify.errors import InputError
 
 __all__ = ["score_dataframe", "score_splits"]
 
-_PART_SCHEMA = "index long, output binary, rejected binary, counts string"
+_PART_SCHEMA = "index long, output binary, rejected binary, counts string, acts binary"
 
 
 def score_dataframe(frame: Any, **settings: Any) -> Any:
@@ -75,7 +75,7 @@ def score_splits(splits: Sequence[Split], recipe: Recipe, session: Any = None) -
     # One range of splits per partition, so that walking the partitions in order gives the splits in order.
     placed = frame.repartitionByRange(len(splits), "index").sortWithinPartitions("index")
     for row in placed.mapInArrow(score, _PART_SCHEMA).toLocalIterator(prefetchPartitions=True):
-        yield Part(row["index"], bytes(row["output"]), bytes(row["rejected"]), row["counts"])
+        yield Part(row["index"], bytes(row["output"]), bytes(row["rejected"]), row["counts"], bytes(row["acts"]))
 
 
 def _spark_types() -> Any:

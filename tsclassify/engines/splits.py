@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tsclassify.batch.block import Counts, process_block
 from tsclassify.batch.plan import Plan
@@ -14,7 +17,10 @@ from tsclassify.errors import InputError
 from tsclassify.io.blocks import read_blocks
 from tsclassify.io.sources import ByteStream, Source, open_stream, sniff
 
-__all__ = ["SPLIT_BYTES", "Part", "Split", "plan_splits", "run_split"]
+if TYPE_CHECKING:
+    from tsclassify.policy import Breaker
+
+__all__ = ["SPLIT_BYTES", "Part", "Split", "guarded", "joined", "plan_splits", "run_split"]
 
 SPLIT_BYTES: Final = 16 << 20
 """Bytes a worker scores at a time: about 50,000 posts, half a second."""
@@ -45,12 +51,17 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What came of a split; line numbers in ``rejected`` count from the split's first line."""
+    """What came of a split.
+
+    Line numbers in ``rejected`` count from the split's first line; ``acts`` has a bit for every item that says
+    whether it is acted on, and is empty without a guard.
+    """
 
     index: int
     output: bytes
     rejected: bytes
     counts: str
+    acts: bytes
 
 
 def plan_splits(sources: Sequence[Source], split_bytes: int = SPLIT_BYTES) -> list[Split]:
@@ -109,22 +120,45 @@ class _Range:
         self._file.close()
 
 
-def run_split(split: Split, plan: Plan) -> Part:
-    """Score one split."""
+def run_split(split: Split, plan: Plan, held: NDArray[np.bool_] | None = None) -> Part:
+    """Score one split.
+
+    Parameters
+    ----------
+    split
+        What to read.
+    plan
+        The job's settings.
+    held
+        bool, one per item: actions that a guard withholds; none when None.
+    """
     path = Source(split.source, _path(split.path), None)
     whole = split.start == 0 and split.stop == -1
     stream: ByteStream = open_stream(path) if whole else _Range(split.path, split.start, split.stop)
     offset = getattr(stream, "start", 0)
     counts, output, rejected = Counts(), bytearray(), bytearray()
+    acts: list[NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
     try:
         for block in read_blocks(stream, offset=offset, max_line=plan.max_line):
             done = process_block(block, plan, split.source)
+            if held is not None and done.held is not None:
+                done = done.held(held[counts.items : counts.items + done.counts.items])
+            acts.append(done.acts)
             output += done.output
             rejected += done.rejected
             counts.add(done.counts)
     finally:
         stream.close()
-    return Part(split.index, bytes(output), bytes(rejected), json.dumps(counts.to_dict()))
+    bits = np.packbits(np.concatenate(acts)).tobytes()
+    return Part(split.index, bytes(output), bytes(rejected), json.dumps(counts.to_dict()), bits)
+
+
+def guarded(split: Split, part: Part, plan: Plan, breaker: Breaker) -> Part:
+    """A part after the guards, scored again here when actions in it are withheld; call it in order."""
+    n_items = Counts.from_dict(json.loads(part.counts)).items
+    acts = np.unpackbits(np.frombuffer(part.acts, dtype=np.uint8), count=n_items).astype(np.bool_)
+    held = breaker.admit(acts)
+    return run_split(split, plan, held) if held.any() else part
 
 
 def _path(name: str) -> Any:
@@ -143,8 +177,17 @@ def renumbered(rejected: bytes, lines_before: int) -> bytes:
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 
 
-def joined(parts: Iterator[Part], splits: Sequence[Split]) -> Iterator[tuple[bytes, bytes, Counts]]:
+def joined(
+    parts: Iterator[Part], splits: Sequence[Split], guard: Callable[[Split, Part], Part] | None = None
+) -> Iterator[tuple[bytes, bytes, Counts]]:
     """Parts, which come in order, with their line numbers put right.
+
+    Parameters
+    ----------
+    parts, splits
+        What came back, and what was asked.
+    guard
+        Called on every part in order; its answer takes the part's place.
 
     Raises
     ------
@@ -155,6 +198,8 @@ def joined(parts: Iterator[Part], splits: Sequence[Split]) -> Iterator[tuple[byt
     for split, part in itertools.zip_longest(splits, parts):
         if split is None or part is None or split.index != part.index:
             raise InputError("engine: every split must come back once and in order, got another order")
+        if guard is not None:
+            part = guard(split, part)
         counts = Counts.from_dict(json.loads(part.counts))
         before = 0 if split.start == 0 else before
         yield part.output, renumbered(part.rejected, before), counts

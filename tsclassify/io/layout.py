@@ -66,6 +66,7 @@ class ResultLayout:
             b"{",
             b'"review":false,',
             b'"review":true,',
+            b'"review":true,"held":true,',
             b"}",
             b',"findings":{',
             b',"signals":{',
@@ -98,14 +99,14 @@ def splice_plain(
     keep: NDArray[np.bool_],
     language: NDArray[np.int8],
     tiers: NDArray[np.int16],
-    reviews: NDArray[np.bool_],
+    reviews: NDArray[np.int8],
     levels: NDArray[np.int8],
     states: NDArray[np.int8],
     layout: ResultLayout,
 ) -> bytes:
     """What `tsclassify.io.splice.splice_rows` writes, byte for byte, without compiled code: for a few lines."""
     pieces = layout.pieces()
-    n, first_level = layout.n_categories, 8 + layout.n_categories
+    n, first_level = layout.n_categories, 9 + layout.n_categories
     first_signal = first_level + 2 * n
     first_language = first_signal + 3 * layout.n_signals
     out: list[Any] = []
@@ -114,16 +115,16 @@ def splice_plain(
         cut, resume = replaced[row].tolist() if replaced[row, 0] >= 0 else (close, close)
         out += [data[start:cut], pieces[1] if replaced[row, 0] >= 0 else pieces[0]]
         if layout.n_tiers:
-            out += [pieces[first_language + 3 + int(tiers[row])], pieces[3 if reviews[row] else 2]]
+            out += [pieces[first_language + 3 + int(tiers[row])], pieces[2 + int(reviews[row])]]
         out.append(pieces[first_language + int(language[row])])
         for k in range(n):
             value = int(float(scores[row, k]) * 1e6 + 0.5)
-            out += [pieces[8 + k], b"%d.%06d" % divmod(value, 1_000_000)]
-        out.append(pieces[4])
+            out += [pieces[9 + k], b"%d.%06d" % divmod(value, 1_000_000)]
+        out.append(pieces[5])
         found = np.flatnonzero(levels[row] > 0).tolist() if layout.n_tiers else []
         if found:
             said = [pieces[first_level + 2 * k + int(levels[row, k]) - 1] for k in found]
             known = [pieces[first_signal + 3 * s + int(states[row, s])] for s in range(layout.n_signals)]
-            out += [pieces[5], b",".join(said), pieces[4], pieces[6], b",".join(known), pieces[4]]
-        out += [pieces[7], data[resume:end], b"\n"]
+            out += [pieces[6], b",".join(said), pieces[5], pieces[7], b",".join(known), pieces[5]]
+        out += [pieces[8], data[resume:end], b"\n"]
     return b"".join(out)

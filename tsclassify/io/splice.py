@@ -74,8 +74,9 @@ def splice_rows(
     keep
         bool (n,): rows to write.
     language, tiers, reviews, levels, states
-        int8 (n,) of ``Truth``, int16 (n,) row of the tier table, bool (n,), int8 (n, K) 0 none, 1 review, 2 act,
-        int8 (n, S) of ``Truth``; levels and states are written where some level is above 0.
+        int8 (n,) of ``Truth``, int16 (n,) row of the tier table, int8 (n,) 0 no, 1 a person has to look, 2 held by
+        a guard, int8 (n, K) 0 none, 1 review, 2 act, int8 (n, S) of ``Truth``; levels and states are written where
+        some level is above 0.
     table, starts, n_tiers, n_categories, n_signals
         A `tsclassify.io.layout.ResultLayout`.
     out
@@ -88,9 +89,10 @@ def splice_rows(
     """
     # Piece numbers as int64, since numba compiles a function anew for every literal it is called with.
     at = np.int64(0)
-    first_score = np.int64(8)
-    head, inner, calm, asked = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
-    close, findings, signals, tail = np.int64(4), np.int64(5), np.int64(6), np.int64(7)
+    first_score = np.int64(9)
+    # After "calm" come the pieces for a person who has to look, and for a held row.
+    head, inner, calm = np.int64(0), np.int64(1), np.int64(2)
+    close, findings, signals, tail = np.int64(5), np.int64(6), np.int64(7), np.int64(8)
     first_level = first_score + n_categories
     first_signal = first_level + 2 * n_categories
     first_language = first_signal + 3 * n_signals
@@ -110,7 +112,7 @@ def splice_rows(
             at = _put(out, at + resume - start, table, starts, head)
         if n_tiers:
             at = _put(out, at, table, starts, first_tier + tiers[row])
-            at = _put(out, at, table, starts, asked if reviews[row] else calm)
+            at = _put(out, at, table, starts, calm + reviews[row])
         at = _put(out, at, table, starts, first_language + language[row])
         found = False
         for k in range(n_categories):

@@ -258,13 +258,13 @@ class Guards(Node):
     """A circuit breaker against a bad release of the model or the policy."""
 
     max_actions_per_hour: Annotated[int, Field(ge=1)] | None = None
-    """More than this many items acted on within an hour, by the times passed in, is a breach."""
+    """More than this many items acted on within an hour, by the times passed in, is a breach; batch passes none."""
     max_share_of_items: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """More than this share of the last ``over_items`` items acted on is a breach."""
     over_items: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
     """Items over which the share is taken; fewer are never a breach of it."""
     on_breach: Literal["review_only"] = "review_only"
-    """From the breach until a person resets the guard, actions are withheld and a person looks."""
+    """From the breach until a person resets the guard, actions are withheld (``held``) and a person looks."""
 
 
 class Rollout(Node):
