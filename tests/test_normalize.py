@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsclassify.text.normalize import MAX_TOKENS, normalize
+from tsclassify.text.rules import MAX_WORD
 from tsclassify.text.table import char_table
 
 PIECES = [
@@ -14,7 +15,7 @@ PIECES = [
     "\u0336", "#ZorpBlick", "@user_1", "http://x.y/z", "a.b@c.org", "12,345", "3pm", "ar15s", "don’t", "&amp;", "&#39;",
     "\"", "?!", "...", "🔫", "👍🏽", "🇺🇸", " ", "  ", "\n", "\t", "\x00", "$hit", "a$$", "f**k", "<url>", "<b>",
     "ﷺ", "½",
-    "com", ".com", "www.", "1", "0", "s", "I", "A", "-", "_", "'",
+    "com", ".com", "www.", "1", "0", "s", "I", "A", "-", "_", "'", "7" * 50,
 ]  # fmt: skip
 
 posts = st.one_of(
@@ -82,6 +83,18 @@ def test_disguise_is_told(written: str, disguised: bool) -> None:
 def test_normalizing_twice_changes_nothing(text: str) -> None:
     once = normalize(text).text
     assert normalize(once).text == once
+
+
+@pytest.mark.parametrize("after", ["zorp", "st", "$orp", "@b.org", "'s", "k1ll"])
+@pytest.mark.parametrize("count", [MAX_WORD - 1, MAX_WORD, MAX_WORD + 1, 480])
+def test_long_run_of_digits_before_letters_is_normalized_once_and_for_all(count: int, after: str) -> None:
+    once = normalize("7" * count + after).text
+    assert normalize(once).text == once
+
+
+def test_digits_that_a_word_can_hold_stay_part_of_it() -> None:
+    assert normalize("7" * (MAX_WORD - 1) + "zorp").text == "7" * (MAX_WORD - 1) + "z orp"
+    assert normalize("7" * MAX_WORD + "zorp").text == "<num> zorp"
 
 
 @settings(max_examples=300)

@@ -458,8 +458,15 @@ def lex(  # noqa: C901 (the one loop over a stream)
                 i = url_end(codes, kinds, n, i)
             elif (
                 kind == DIGIT
-                and (not plain or number >= n or kinds[number] != LETTER)
-                and not (plain and number < n and codes[number] == 64 and email_end(codes, kinds, n, number) > 0)
+                # more digits than a word can hold would be cut off as a word of digits alone
+                and (not plain or number >= n or kinds[number] != LETTER or number - i >= MAX_WORD)
+                and not (
+                    plain
+                    and number - i < MAX_WORD
+                    and number < n
+                    and codes[number] == 64
+                    and email_end(codes, kinds, n, number) > 0
+                )
             ):
                 token = NUMBER
                 if plain:
