@@ -7,15 +7,10 @@ import zlib
 from types import FunctionType
 from typing import Any
 
-if "NUMBA_CACHE_DIR" not in os.environ and not os.access(os.path.dirname(os.path.dirname(__file__)), os.W_OK):
-    # Numba's own fallback is the user's cache directory; say so once here: an installed package is often read-only.
-    os.environ["NUMBA_CACHE_DIR"] = os.path.join(
-        os.environ.get("XDG_CACHE_HOME", os.path.join(os.path.expanduser("~"), ".cache")), "tsclassify", "numba"
-    )
-
 import numba
 import numpy as np
 
+from tsclassify import compiled
 from tsclassify.features import hashing
 from tsclassify.text import rules
 
@@ -27,18 +22,18 @@ _HALF = np.uint64(32)
 
 
 def entry(function: Any) -> Any:
-    """Compile a function that Python calls, and keep the result on disk.
+    """Compile a function that Python calls, and keep the result on disk where that is possible.
 
     `function` must be a closure over ``fingerprint()``: the closure is part of the cache key, while numba itself
     looks only at the file of `function` and would run stale code after a change in another one.
     """
-    return numba.njit(cache=True, nogil=True)(function)
+    return compiled.jit(function)
 
 
 def jit(function: Any) -> Any:
     """Compile without Python objects and without the interpreter's lock; kept on disk only within an entry."""
-    compiled = numba.njit(nogil=True)(function)
-    template_for = compiled.get_call_template
+    made = numba.njit(nogil=True)(function)
+    template_for = made.get_call_template
 
     def general_template(args: Any, kws: Any) -> Any:
         # Else numba compiles a function again for every literal argument; this more than halves compile time.
@@ -47,8 +42,8 @@ def jit(function: Any) -> Any:
             {name: numba.types.unliteral(arg) for name, arg in kws.items()},
         )
 
-    compiled.get_call_template = general_template
-    return compiled
+    made.get_call_template = general_template
+    return made
 
 
 @jit
@@ -85,7 +80,7 @@ def fingerprint() -> int:
         os.path.join(folder, name + ".py") for name in ("accumulate", "build", "compiled", "extract", "memo", "scan")
     ]
     stamps = []
-    for name in (*files, rules.__file__, hashing.__file__):
+    for name in (*files, rules.__file__, hashing.__file__, compiled.__file__):
         state = os.stat(name)
         stamps.append((state.st_mtime_ns, state.st_size))
     return zlib.crc32(repr(stamps).encode())

@@ -195,8 +195,9 @@ class Scorer:
         self.config = build.make_config(self.spec)
         self.norms = extract.make_norms(self.spec)
         kernel = accumulate.make_entry()
-        folder = Path(kernel.stats.cache_path)
-        if not any(folder.glob("accumulate.make_entry*.nbc")):
+        folder = kernel.stats.cache_path
+        # without a folder, that was said already when the kernel was made
+        if folder is not None and not any(Path(folder).glob("accumulate.make_entry*.nbc")):
             sys.stderr.write("tsclassify: compiling the scoring kernel, once\n")
             sys.stderr.flush()
         return kernel

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tsclassify.io.compiled import jit
+from tsclassify.compiled import jit
 from tsclassify.io.strict import MAX_DEPTH
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tsclassify.io.compiled import jit
+from tsclassify.compiled import jit
 
 __all__ = ["splice_rows"]
 

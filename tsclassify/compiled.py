@@ -13,13 +13,13 @@ _said: list[str] = []
 
 
 def jit(function: Any) -> Any:
-    """Compile without Python objects and without the interpreter's lock.
+    """Compile without Python objects and without the interpreter's lock, and keep the result on disk.
 
     Notes
     -----
-    Numba keeps machine code beside the module, else in the user's cache folder. Where neither can be written (a
-    read-only installation and no home folder) code is compiled in every process, and that is said once. A folder
-    that others can write is never used, since loading a cache runs it.
+    Numba keeps machine code in ``NUMBA_CACHE_DIR``, else beside the module, else in the user's cache folder. Where
+    none can be written (a read-only installation and no home folder) code is compiled in every process, and that is
+    said once. A folder that others can write is never used, since loading a cache runs it.
     """
     try:
         return numba.njit(function, nogil=True, cache=True)
