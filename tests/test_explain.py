@@ -29,7 +29,7 @@ def test_explanations_add_up_on_our_own_posts() -> None:
 
 def test_explanations_add_up_on_a_thousand_public_posts(public_data: Path) -> None:
     clf = ts.load()
-    rows = [row for row in annotated_rows(root=public_data, use="train", split="dev")][:1000]
+    rows = list(annotated_rows(root=public_data, use="train", split="dev"))[:1000]
     assert len(rows) == 1000
     for number, row in enumerate(rows):
         name = (*CATEGORIES, *SIGNALS)[number % 21]
