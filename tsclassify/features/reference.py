@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from tsclassify.text import rules
 from tsclassify.text.lexicon import Lexicon
 from tsclassify.text.normalize import Token, tokenize
 
-__all__ = ["Feature", "features_of", "sums_of"]
+__all__ = ["Feature", "Raw", "buckets_of", "families_of", "features_of", "sums_of"]
 
 WORD_FAMILY: Final = 0
 CHAR_FAMILY: Final = 1
@@ -25,8 +25,7 @@ BACK_FAMILY: Final = 2
 POST_FAMILY: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """One feature of one text.
 
     Attributes
@@ -62,8 +61,10 @@ class _Place:
     has_own: bool
 
 
-_Raw = tuple[int, int, int, str]
-_Settled = tuple[list[_Place], list[Token], list[_Raw], bool]
+Raw = tuple[int, int, int, str]
+"""A feature before it gets its bucket: hash, start, end and kind, as in ``Feature``."""
+
+_Settled = tuple[list[_Place], list[Token], list[Raw], bool]
 
 
 @functools.lru_cache(maxsize=65536)
@@ -110,7 +111,7 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Se
     """The sequence after folding, its tokens, the features of single places, and whether a negator was seen."""
     kept: list[Token] = []
     places: list[_Place] = []
-    single: list[_Raw] = []
+    single: list[Raw] = []
     left = 0
     last: str | None = None
     negated = False
@@ -164,7 +165,7 @@ def _with_ends(places: list[_Place], spec: FeatureSpec) -> list[_Place]:
     return [begin, *places, end]
 
 
-def _phrases(places: list[_Place], spec: FeatureSpec) -> list[_Raw]:
+def _phrases(places: list[_Place], spec: FeatureSpec) -> list[Raw]:
     found = []
     for i in range(len(places)):
         h = hashing.SEED_WORD
@@ -180,7 +181,7 @@ def _phrases(places: list[_Place], spec: FeatureSpec) -> list[_Raw]:
     return found
 
 
-def _backed_off(places: list[_Place], spec: FeatureSpec) -> list[_Raw]:
+def _backed_off(places: list[_Place], spec: FeatureSpec) -> list[Raw]:
     marks = (hashing.MARK_BEGIN, hashing.MARK_END)
     if spec.back_chain:
         places = [place for place in places if place.back]
@@ -228,15 +229,15 @@ def _flag_bits(tokens: Sequence[Token], negated: bool) -> int:
     return bits | 1 << (len(claims) + min(8, len(tokens).bit_length()))
 
 
-def _first_of_each(found: Iterable[_Raw]) -> list[_Raw]:
-    seen: dict[int, _Raw] = {}
+def _first_of_each(found: Iterable[Raw]) -> list[Raw]:
+    seen: dict[int, Raw] = {}
     for raw in found:
         seen.setdefault(raw[0], raw)
     return list(seen.values())
 
 
-def _char_features(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> list[_Raw]:
-    found: list[_Raw] = []
+def _char_features(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> list[Raw]:
+    found: list[Raw] = []
     seen: set[str] = set()
     for token in tokens:
         group = lexicon.words.get(token.text)
@@ -246,11 +247,38 @@ def _char_features(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon)
             continue
         seen.add(token.text)
         # A piece has a span of its own only where the word is written letter by letter.
-        exact = token.end - token.start == len(token.text)
-        for h, first, end in _pieces(token.text, spec.char_min, spec.char_max):
-            start = token.start + first if exact else token.start
-            found.append((h, start, token.start + end if exact else token.end, "piece"))
+        start, stop = token.start, token.end
+        pieces = _pieces(token.text, spec.char_min, spec.char_max)
+        if stop - start == len(token.text):
+            found += [(h, start + first, start + end, "piece") for h, first, end in pieces]
+        else:
+            found += [(h, start, stop, "piece") for h, _, _ in pieces]
     return _first_of_each(found) if spec.dedup == "feature" else found
+
+
+def families_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> tuple[list[Raw], ...]:
+    """The features of each family, in the order of ``tsclassify.features.spec.FAMILIES``: (hash, start, end, kind)."""
+    tokens = tokenize(text, lexicon)
+    places, kept, word, negated = _settle(tokens, spec, lexicon)
+    places = _with_ends(places, spec)
+    word += _phrases(places, spec)
+    back = _backed_off(places, spec) if spec.back_max else []
+    if spec.dedup != "none":
+        word, back = _first_of_each(word), _first_of_each(back)
+    if spec.back_shared:
+        word, back = word + back, []
+    char = _char_features(kept, spec, lexicon) if spec.char_max else []
+    post: list[Raw] = []
+    if spec.flags:
+        bits = _flag_bits(tokens, negated)
+        post = [(mix(hashing.SEED_POST, flag), 0, 0, "post") for flag in range(bits.bit_length()) if bits >> flag & 1]
+    return word, char, back, post
+
+
+def buckets_of(found: Sequence[Raw], spec: FeatureSpec) -> NDArray[np.int64]:
+    """``tsclassify.features.hashing.bucket_of`` of each hash: int64, shape (len(found),)."""
+    hashes = np.array([raw[0] for raw in found], dtype=np.uint64)
+    return ((hashes * np.uint64(hashing.SPREAD)) >> np.uint64(64 - spec.bits)).astype(np.int64)
 
 
 def features_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> list[Feature]:
@@ -269,27 +297,13 @@ def features_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> list[Feature]
         By family, then by place. The logit of a model is its bias plus the sum over features of
         ``value * weights[bucket]``.
     """
-    tokens = tokenize(text, lexicon)
-    places, kept, word, negated = _settle(tokens, spec, lexicon)
-    places = _with_ends(places, spec)
-    word += _phrases(places, spec)
-    back = _backed_off(places, spec) if spec.back_max else []
-    if spec.dedup != "none":
-        word, back = _first_of_each(word), _first_of_each(back)
-    if spec.back_shared:
-        word, back = word + back, []
-    char = _char_features(kept, spec, lexicon) if spec.char_max else []
-    post: list[_Raw] = []
-    if spec.flags:
-        bits = _flag_bits(tokens, negated)
-        post = [(mix(hashing.SEED_POST, flag), 0, 0, "post") for flag in range(bits.bit_length()) if bits >> flag & 1]
     features = []
-    shift = 64 - spec.bits
-    for family, found in enumerate((word, char, back, post)):
+    for family, found in enumerate(families_of(text, spec, lexicon)):
         value = spec.family_norm(family, len(found))
+        buckets = buckets_of(found, spec).tolist()
         features += [
-            Feature(((h * hashing.SPREAD) & hashing.MASK) >> shift, family, value, start, end, kind)
-            for h, start, end, kind in found
+            Feature(bucket, family, value, start, end, kind)
+            for bucket, (_, start, end, kind) in zip(buckets, found, strict=True)
         ]
     return features
 
@@ -298,12 +312,10 @@ def sums_of(
     text: str, spec: FeatureSpec, lexicon: Lexicon, weights: NDArray[Any]
 ) -> tuple[NDArray[np.int64], tuple[float, ...]]:
     """Exact sums of weight rows by family: int64 of shape (4, lanes), and the four norms."""
-    features = features_of(text, spec, lexicon)
     sums = np.zeros((4, weights.shape[1]), dtype=np.int64)
     norms = [0.0] * 4
-    for family in range(4):
-        rows = [feature.bucket for feature in features if feature.family == family]
-        norms[family] = spec.family_norm(family, len(rows))
-        if rows:
-            sums[family] = weights[rows].sum(axis=0, dtype=np.int64)
+    for family, found in enumerate(families_of(text, spec, lexicon)):
+        norms[family] = spec.family_norm(family, len(found))
+        if found:
+            sums[family] = weights[buckets_of(found, spec)].sum(axis=0, dtype=np.int64)
     return sums, tuple(norms)
