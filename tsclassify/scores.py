@@ -52,7 +52,8 @@ class Scores:
             raise InputError(
                 f"scores: probabilities must have shape (n, {len(self.categories)}), got {np.shape(self.probabilities)}"
             )
-        if not bool(((values >= 0) & (values <= 1)).all()):
+        # the least and the largest are not a number when any value is none
+        if values.size and not (values.min() >= 0 and values.max() <= 1):
             raise InputError("scores: probabilities must lie in [0, 1] and not be NaN")
         values = values.view()
         values.flags.writeable = False

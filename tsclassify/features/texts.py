@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,5 @@ def encode_texts(texts: Iterable[str], *, place: str = "score") -> tuple[NDArray
             raise InputError(
                 f"{place}: text {number} must be valid Unicode, got a lone surrogate at {error.start}"
             ) from None
-    offsets = np.zeros(len(parts) + 1, dtype=np.int64)
-    np.cumsum([len(part) for part in parts], out=offsets[1:])
+    offsets = np.fromiter(accumulate(map(len, parts), initial=0), dtype=np.int64, count=len(parts) + 1)
     return np.frombuffer(b"".join(parts), dtype=np.uint8), offsets
