@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from tsclassify.decision import Decision
 from tsclassify.errors import BundleError, InputError
 from tsclassify.features.kernel import Scorer
+from tsclassify.items import check_item, parse_at
 from tsclassify.model.bundle import model_info, read_bundle
 from tsclassify.model.calibration import calibrate, stack_calibrations
 from tsclassify.model.explain import explain_logits
@@ -340,7 +340,7 @@ class Classifier:
         are unknown, which no tier of a valid policy can see.
         """
         for position, item in enumerate(items):
-            _check_item(position, item)
+            check_item(position, item)
         data, offsets = encode_texts([item["text"] for item in items])
         scores, language = self.measure_utf8(data, offsets)
         reached = np.zeros(len(items), dtype=bool)
@@ -362,7 +362,7 @@ class Classifier:
             ids=[None if item.get("id") is None else str(item["id"]) for item in items],
             actors=[item.get("actor") for item in items],
             tenants=[item.get("tenant") for item in items],
-            ats=[_parse_at(position, item.get("at")) for position, item in enumerate(items)],
+            ats=[parse_at(position, item.get("at")) for position, item in enumerate(items)],
             text_sha256s=[hashlib.sha256(item["text"].encode()).hexdigest() for item in items],
         )
 
@@ -392,36 +392,3 @@ def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.in
     offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
     np.cumsum([len(text) for text in encoded], out=offsets[1:])
     return np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets
-
-
-def _check_item(position: int, item: Mapping[str, Any]) -> None:
-    where = f"items: item {position}"
-    if not isinstance(item, Mapping):
-        raise InputError(f"{where} must be a mapping, got {type(item).__name__}")
-    if not isinstance(item.get("text"), str):
-        raise InputError(f"{where} must have text of type str, got {type(item.get('text')).__name__}")
-    for name in ("actor", "tenant"):
-        if not isinstance(item.get(name), str | None):
-            raise InputError(f"{where}: {name} must be str, got {type(item[name]).__name__}")
-    signals = item.get("signals")
-    if not isinstance(signals, Mapping | None):
-        raise InputError(f"{where}: signals must be a mapping, got {type(signals).__name__}")
-    for name, value in (signals or {}).items():
-        if name not in SIGNALS:
-            raise InputError(f"{where}: signal must be one of {', '.join(SIGNALS)}, got {name!r}")
-        if not (value is None or isinstance(value, bool)):
-            raise InputError(f"{where}: signal {name} must be true, false or null, got {type(value).__name__}")
-
-
-def _parse_at(position: int, at: object) -> dt.datetime | None:
-    if at is None:
-        return None
-    if isinstance(at, str):
-        length = len(at)
-        try:
-            at = dt.datetime.fromisoformat(at)
-        except ValueError:
-            raise InputError(f"items: item {position}: at must be ISO 8601, got {length} other characters") from None
-    if not isinstance(at, dt.datetime) or at.tzinfo is None:
-        raise InputError(f"items: item {position}: at must be a time with an offset, got {type(at).__name__} without")
-    return at
