@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -161,7 +162,8 @@ class Classifier:
         NDArray
             float32, shape (n, 7).
         """
-        return self.measure_utf8(data, offsets)[0]
+        probabilities = calibrate(self._calibration, self._scorer.logits(data, offsets))
+        return probabilities[:, :_N_CATEGORIES].astype(np.float32)
 
     def measure_utf8(
         self, data: NDArray[np.uint8], offsets: NDArray[np.int64]
@@ -321,7 +323,8 @@ class Classifier:
         def pieces(row: int, category: str) -> tuple[Piece, ...]:
             if row not in accounts:
                 accounts.clear()
-                accounts[row] = explain_logits(self._scorer, rows[row]["text"], CATEGORIES)
+                found = [name for name, level in result.levels.items() if level[row]]
+                accounts[row] = explain_logits(self._scorer, rows[row]["text"], found)
             return rising_pieces(accounts[row][category][1], _FINDING_PIECES)
 
         decisions = [policy.decision(result, columns, row, self.info, pieces=pieces) for row in range(len(rows))]
@@ -389,6 +392,5 @@ def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.in
             raise InputError(
                 f"texts: element {position} must be valid Unicode, got a lone surrogate at offset {error.start}"
             ) from None
-    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    offsets = np.fromiter(accumulate(map(len, encoded), initial=0), dtype=np.int64, count=len(encoded) + 1)
     return np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets

@@ -12,8 +12,15 @@ __all__ = ["jit"]
 _said: list[str] = []
 
 
-def jit(function: Any) -> Any:
+def jit(function: Any, **options: Any) -> Any:
     """Compile without Python objects and without the interpreter's lock, and keep the result on disk.
+
+    Parameters
+    ----------
+    function
+        What to compile.
+    options
+        Further options of ``numba.njit``, for example ``inline``.
 
     Notes
     -----
@@ -22,9 +29,9 @@ def jit(function: Any) -> Any:
     said once. A folder that others can write is never used, since loading a cache runs it.
     """
     try:
-        return numba.njit(function, nogil=True, cache=True)
+        return numba.njit(function, nogil=True, cache=True, **options)
     except RuntimeError:
         if not _said:
             _said.append("said")
             sys.stderr.write("tsclassify: no writable cache folder, so code is compiled in every process\n")
-        return numba.njit(function, nogil=True)
+        return numba.njit(function, nogil=True, **options)

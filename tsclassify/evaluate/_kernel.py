@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
+
+from tsclassify.compiled import jit
 
 __all__ = ["fill_draws"]
 
@@ -19,7 +20,7 @@ def _next(state: Any) -> Any:
     return state, z ^ (z >> np.uint64(31))
 
 
-_next_compiled = numba.njit(_next, nogil=True, cache=True, inline="always")
+_next_compiled = jit(_next, inline="always")
 
 
 def _fill_draws(  # noqa: C901 - one pass over sorted rows; parts would each walk them again
@@ -131,4 +132,4 @@ def _fill_draws(  # noqa: C901 - one pass over sorted rows; parts would each wal
                 ece[row, k] = gap / total
 
 
-fill_draws = numba.njit(_fill_draws, nogil=True, cache=True)
+fill_draws = jit(_fill_draws)

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from tsclassify.compiled import jit
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -132,7 +133,7 @@ def fit_heads(
     return LinearHeads(table, bias * _BIAS_FEATURE, change / max(1, len(constant)))
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@jit
 def _epoch(  # noqa: C901 (compiled: a call inside the loops would cost)
     ends: Any,
     columns: Any,
