@@ -146,8 +146,10 @@ class Facts:
         elif isinstance(node, Review):
             states = [np.minimum(self.levels[category] * 2, 2).astype(np.int8) for category in node.review]
         else:
-            unknown = np.full(len(self), Truth.UNKNOWN, dtype=np.int8)
-            states = [self.signals.get(signal, unknown) for signal in node.signal]
+            missing = [signal for signal in node.signal if signal not in self.signals]
+            states = [self.signals[signal] for signal in node.signal if signal in self.signals]
+            if missing:
+                states.append(np.full(len(self), Truth.UNKNOWN, dtype=np.int8))
         state = reduce(np.maximum, states)
         return np.where(self.untested, np.int8(Truth.UNKNOWN), state) if self.untested.any() else state
 
