@@ -63,7 +63,6 @@ def test_notebook_opens_with_a_title_and_explains_itself(path: Path) -> None:
     assert len(_cells(path, "markdown")) >= 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_from_top_to_bottom(path: Path) -> None:
     # in a process of its own: the kernel's client must not inherit that warnings are errors here
