@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import os
 import random
 import signal
@@ -22,6 +24,7 @@ from tsclassify.enforcement.packing import pack, unpack
 from tsclassify.errors import InputError, LedgerError
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)
+_PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "recursive_triggers": 1, "page_size": 8192}
 
 
 def decision(number: int, *, tier: str = "violation", actor: str = "u1", tenant: str = "acme") -> Decision:
@@ -78,6 +81,32 @@ def test_a_new_decision_on_an_item_replaces_the_earlier_one(path: Path) -> None:
         ledger.record(replace(decision(1), tier="none"))
         rows = list(ledger.events(kinds=["decision"]))
         assert [row.ref for row in rows] == [None, 1]
+
+
+def test_events_of_one_batch_know_those_before_them(path: Path) -> None:
+    changed = replace(decision(1), tier="none")
+    batch = [decision(0), decision(1), decision(1), changed, Removal(item="i1", at=T0), decision(2), changed]
+    with Ledger.open(path) as ledger:
+        done = ledger.record_many(batch)
+        assert (done.n_recorded, done.n_skipped, done.last_seq) == (5, 2, 5)
+        assert [(row.seq, row.ref) for row in ledger.events()] == [(1, None), (2, None), (3, 2), (4, 3), (5, None)]
+        again = ledger.record_many([*batch[3:], replace(decision(2), tier="none")])
+        assert (again.n_recorded, again.n_skipped) == (1, 4)
+        assert [row.ref for row in ledger.events()][5:] == [5]
+        assert ledger.verify()
+
+
+def test_a_large_batch_is_resolved_as_its_events_one_by_one(path: Path, tmp_path: Path) -> None:
+    rng = random.Random(3)  # noqa: S311
+    stream = [
+        Removal(item=f"i{n}", at=T0) if rng.random() < 0.2 else decision(n, tier=rng.choice(["none", "violation"]))
+        for n in (rng.randrange(60) for _ in range(400))
+    ]
+    with Ledger.open(path) as whole, Ledger.open(tmp_path / "single.db") as single:
+        done = whole.record_many(stream), single.record_many(stream, batch=1)
+        assert done[0] == done[1]
+        assert done[0].n_skipped > 50
+        assert whole.head == single.head
 
 
 def test_tenants_may_use_the_same_item_id(path: Path) -> None:
@@ -137,6 +166,12 @@ def test_a_failed_batch_leaves_nothing(path: Path) -> None:
                 [decision(1), event_from_dict({"kind": "response", "notice": "x", "at": T0.isoformat()})]
             )
         assert len(ledger) == 0
+
+
+def test_a_commit_is_synced_to_disk(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        read = {name: ledger._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _PRAGMAS}
+        assert read == _PRAGMAS
 
 
 def test_times_without_an_offset_are_refused(path: Path) -> None:
@@ -294,6 +329,22 @@ def test_an_export_makes_the_same_ledger_elsewhere(path: Path, tmp_path: Path) -
         assert copy.import_(out) == 1
 
 
+def test_an_export_can_be_checked_by_its_stated_rule_alone(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with Ledger.open(path) as ledger:
+        ledger.record_many([decision(n) for n in range(5)])
+        ledger.appeal("i3", outcome="granted", at=T0, by="r1")
+        ledger.export(out)
+    before = bytes(32)
+    for raw in out.read_text().splitlines():
+        row = json.loads(raw)
+        names = ("seq", "kind", "at", "known", "id", "actor", "tenant", "tier", "basis", "ref")
+        header = json.dumps([row[name] for name in names], separators=(",", ":"))
+        body = json.dumps(row["body"], separators=(",", ":"))
+        before = hashlib.sha256(before + hashlib.sha256(body.encode()).digest() + header.encode()).digest()
+        assert before.hex() == row["hash"]
+
+
 def test_an_altered_export_is_refused_with_its_line(path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     with Ledger.open(path) as ledger:
@@ -345,8 +396,6 @@ def test_a_wrong_event_names_the_fault() -> None:
 
 
 def test_texts_are_kept_only_on_request_and_can_be_erased(path: Path, tmp_path: Path) -> None:
-    import hashlib
-
     text = "zorp " * 3
     digest = hashlib.sha256(text.encode()).hexdigest()
     with Ledger.open(path) as ledger, pytest.raises(LedgerError, match="keeps texts"):

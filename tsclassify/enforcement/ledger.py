@@ -8,7 +8,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from tsclassify.enforcement import writer
 from tsclassify.enforcement.moments import micros, moment
 from tsclassify.enforcement.packing import unpack
 from tsclassify.enforcement.store import connect, transaction, translated
+from tsclassify.enforcement.stored import Recorded, Stored
 from tsclassify.errors import InputError, LedgerError
 
 if TYPE_CHECKING:
@@ -29,53 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Ledger", "Recorded", "Stored"]
 
-BATCH: Final = 5_000
-"""Events in one transaction: benchmarks/ledger.py gains nothing from larger ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a call recorded.
-
-    Attributes
-    ----------
-    n_recorded, n_skipped
-        Rows added, and events left out because the same event is already there.
-    last_seq
-        Last row of the ledger after the call, 0 when it is empty.
-    """
-
-    n_recorded: int
-    n_skipped: int
-    last_seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An event with its row.
-
-    Attributes
-    ----------
-    seq, kind, event
-        Row number from 1, kind, and the event itself.
-    at, known
-        Time of the act, and the later of that and of when it was recorded, in microseconds of UTC.
-    tier
-        Tier of a decision, or None.
-    basis
-        Policy and model of a decision, or None.
-    ref
-        Row that this one voids, replaces or speaks of, or None.
-    """
-
-    seq: int
-    kind: str
-    event: ev.Event | Decision
-    at: int
-    known: int
-    tier: str | None
-    basis: str | None
-    ref: int | None
+BATCH: Final = 20_000
+"""Events in one transaction: of a smaller batch each touches most pages of the index of accounts too."""
 
 
 class Ledger:
@@ -200,7 +155,7 @@ class Ledger:
         n_recorded = n_skipped = 0
         if self.read_only:
             raise LedgerError("ledger: ledger must be open for writing, got one opened with read_only=True")
-        while drafts := [writer.draft(event, known) for event in islice(rest, batch)]:
+        while drafts := writer.drafts(islice(rest, batch), known):
             with translated(self.path), transaction(self._connection):
                 added = writer.append(self._connection, drafts)
             n_recorded, n_skipped = n_recorded + added, n_skipped + len(drafts) - added

@@ -64,7 +64,7 @@ class _ToolsOfThread(threading.local):
 _Tools: Final = _ToolsOfThread()
 
 
-def pack(body: bytes) -> bytes:
+def pack(body: bytes | bytearray) -> bytes:
     """The packed form of a body."""
     if _Tools.packer is None:
         _Tools.packer = zstandard.ZstdCompressor(

@@ -12,7 +12,7 @@ from tsclassify.enforcement import events as ev
 from tsclassify.enforcement.ledger import BATCH
 from tsclassify.enforcement.moments import iso
 from tsclassify.enforcement.packing import pack, unpack
-from tsclassify.enforcement.store import COLUMNS, Row, chain, transaction, translated
+from tsclassify.enforcement.store import COLUMNS, Row, chain, digest, transaction, translated
 from tsclassify.enforcement.writer import INSERT
 from tsclassify.errors import LedgerError
 
@@ -62,13 +62,13 @@ def export(ledger: Ledger, path: Path) -> int:
     try:
         with part.open("wb") as out, translated(ledger.path):
             for row in ledger._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY seq"):  # noqa: S608
-                seq, kind, at, known, id_, actor, tenant, tier, basis, ref, body, digest = row
+                seq, kind, at, known, id_, actor, tenant, tier, basis, ref, body, chained = row
                 line = _Line(
                     seq,
                     kind,
                     at,
                     known,
-                    digest.hex(),
+                    chained.hex(),
                     msgspec.Raw(unpack(body)),
                     id_,
                     actor,
@@ -148,10 +148,10 @@ def _row(raw: bytes, number: int, seq: int, before: bytes, name: str) -> Row:
         line.seq, line.kind, line.at, line.known, line.id, line.actor, line.tenant, line.tier, line.basis, line.ref,
     )  # fmt: skip
     body = bytes(line.body)
-    digest = chain(before, header, body)
-    if line.seq != seq or digest.hex() != line.hash or line.kind not in ev.KINDS:
+    chained = chain(before, header, digest(body))
+    if line.seq != seq or chained.hex() != line.hash or line.kind not in ev.KINDS:
         raise LedgerError(f"{name}:{number}: row must chain to the one before it, got an altered or missing row")
-    return (*header, pack(body), digest)
+    return (*header, pack(body), chained)
 
 
 def _insert(ledger: Ledger, batch: list[Row]) -> int:

@@ -10,7 +10,7 @@ import msgspec
 
 from tsclassify.enforcement import events as ev
 from tsclassify.enforcement.packing import unpack
-from tsclassify.enforcement.store import COLUMNS, GENESIS, chain
+from tsclassify.enforcement.store import COLUMNS, GENESIS, chain, digest
 
 if TYPE_CHECKING:
     from tsclassify.enforcement.ledger import Ledger
@@ -90,13 +90,13 @@ def verify(ledger: Ledger, *, head: str | None = None) -> Verification:
 
 def _fault(row: tuple[object, ...], expected: int, before: bytes) -> str:
     """What is wrong with a row, or an empty string."""
-    header, body, digest = row[:10], row[10], row[11]
+    header, body, recorded = row[:10], row[10], row[11]
     if row[0] != expected:
         return f"row {expected} must follow, got row {row[0]}"
-    if not isinstance(body, bytes) or not isinstance(digest, bytes):
+    if not isinstance(body, bytes) or not isinstance(recorded, bytes):
         return "the body or the hash was altered"
     try:
-        holds = chain(before, header, unpack(body)) == digest
+        holds = chain(before, header, digest(unpack(body))) == recorded
     except (TypeError, ValueError, msgspec.EncodeError):
         holds = False
     if not holds:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from tsclassify.decision import Decision
 from tsclassify.enforcement import events as ev
 from tsclassify.enforcement.moments import micros, moment
 from tsclassify.enforcement.packing import pack
-from tsclassify.enforcement.store import COLUMNS, GENESIS, Row, chain
+from tsclassify.enforcement.store import COLUMNS, GENESIS, Row, chain, digest
 from tsclassify.errors import InputError, LedgerError
 
-__all__ = ["INSERT", "Draft", "append", "draft", "head", "voids"]
+__all__ = ["INSERT", "Draft", "append", "drafts", "head", "voids"]
 
 INSERT: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 
@@ -26,9 +28,15 @@ INSERT: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?
 _Key = tuple[str, str, str | None, str | None]
 
 
-@dataclass(slots=True)
-class Draft:
-    """An event made ready outside the lock: everything but its row, its reference and its hash."""
+_SKIP: Final = -1
+"""In place of a reference: the draft is already recorded."""
+
+
+class Draft(msgspec.Struct, gc=False):
+    """An event made ready outside the lock: everything but its row, its reference and its hash.
+
+    It holds no containers, so that Python need not look through a whole batch for cycles, again and again.
+    """
 
     kind: str
     at: int
@@ -38,7 +46,7 @@ class Draft:
     tenant: str | None
     tier: str | None
     basis: str | None
-    body: bytes
+    body_hash: bytes
     packed: bytes
     ref_id: str | None = None
     ref: int | None = None
@@ -55,23 +63,29 @@ def _policy_of(basis: str) -> str:
     return basis.partition("@")[0] + ("/shadow" if basis.endswith("/shadow") else "")
 
 
-def draft(event: Decision | ev.Event, known: int | None) -> Draft:
-    """Make an event ready to be chained.
+def drafts(events: Iterable[Decision | ev.Event], known: int | None) -> list[Draft]:
+    """Make events ready to be chained.
 
     Parameters
     ----------
-    event
-        A decision or another event.
+    events
+        Decisions and other events.
     known
         When decisions were made, in microseconds, or None for at once.
 
     Raises
     ------
     InputError
-        When it is no event, or has no time.
+        When one is no event, or has no time.
     """
+    buffer = bytearray()
+    return [_draft(event, known, buffer) for event in events]
+
+
+def _draft(event: Decision | ev.Event, known: int | None, buffer: bytearray) -> Draft:
     kind = ev.kind_of(event)
-    body = ev.encode(event)
+    ev.encode_into(event, buffer)
+    body_hash, packed = digest(buffer), pack(buffer)
     if isinstance(event, Decision):
         if event.at is None:
             raise InputError("ledger: decision must have the time of the act, got none", hint="give the item an at")
@@ -85,18 +99,18 @@ def draft(event: Decision | ev.Event, known: int | None) -> Draft:
             kind,
             at,
             at if known is None else max(at, known),
-            event.id if event.id is not None else _own_id(body),
+            event.id if event.id is not None else _own_id(body_hash),
             event.actor,
             event.tenant,
             event.tier,
             basis,
-            body,
-            pack(body),
+            body_hash,
+            packed,
         )
     ev.check(event, kind)
     at = micros(event.at)
     when = at if event.recorded_at is None else max(at, micros(event.recorded_at))
-    made = Draft(kind, at, when, "", event.actor, event.tenant, None, None, body, pack(body))
+    made = Draft(kind, at, when, "", event.actor, event.tenant, None, None, body_hash, packed)
     match event:
         case ev.Notice():
             made.id = event.id
@@ -108,13 +122,13 @@ def draft(event: Decision | ev.Event, known: int | None) -> Draft:
             made.ref = event.seq
         case _:
             pass
-    made.id = made.id or _own_id(body)
+    made.id = made.id or _own_id(body_hash)
     return made
 
 
-def _own_id(body: bytes) -> str:
+def _own_id(body_hash: bytes) -> str:
     """An id from the content: the same event recorded again, after a crash, is the same event."""
-    return "~" + hashlib.sha256(body).hexdigest()[:24]
+    return "~" + body_hash.hex()[:24]
 
 
 def head(connection: sqlite3.Connection) -> tuple[int, bytes]:
@@ -123,14 +137,20 @@ def head(connection: sqlite3.Connection) -> tuple[int, bytes]:
     return (0, GENESIS) if found is None else (int(found[0]), bytes(found[1]))
 
 
-def append(connection: sqlite3.Connection, drafts: Sequence[Draft]) -> int:
+def append(connection: sqlite3.Connection, made_ready: Sequence[Draft]) -> int:
     """Chain and insert drafts, inside a transaction that the caller holds; returns how many were new."""
-    seq, before = head(connection)
-    rows: list[Row] = []
-    fresh = _resolve(connection, drafts)
-    for made, ref in fresh:
+    last, before = head(connection)
+    refs = _resolve(connection, made_ready, last)
+    connection.executemany(INSERT, _rows(made_ready, refs, last, before))
+    return len(refs) - refs.count(_SKIP)
+
+
+def _rows(made_ready: Sequence[Draft], refs: Sequence[int | None], last: int, before: bytes) -> Iterator[Row]:
+    seq = last
+    for made, ref in zip(made_ready, refs, strict=True):
+        if ref == _SKIP:
+            continue
         seq += 1
-        ref = ref if ref is None or ref > 0 else rows[-ref - 1][0]
         header = (
             seq,
             made.kind,
@@ -143,10 +163,8 @@ def append(connection: sqlite3.Connection, drafts: Sequence[Draft]) -> int:
             made.basis,
             ref,
         )
-        before = chain(before, header, made.body)
-        rows.append((*header, made.packed, before))
-    connection.executemany(INSERT, rows)
-    return len(fresh)
+        before = chain(before, header, made.body_hash)
+        yield (*header, made.packed, before)
 
 
 @dataclass(slots=True)
@@ -163,35 +181,52 @@ class _Index:
             self.latest[(kind == "notice", id_)] = (seq, actor, tenant)
 
 
-def _resolve(connection: sqlite3.Connection, drafts: Sequence[Draft]) -> list[tuple[Draft, int | None]]:
-    """Drafts that are new, each with the row it replaces or speaks of.
-
-    A reference inside the batch is negative: ``-1`` is the first row of the batch.
-    """
+def _resolve(connection: sqlite3.Connection, made_ready: Sequence[Draft], last: int) -> list[int | None]:
+    """For each draft the row that it replaces or speaks of, or None, or ``_SKIP``; new rows follow row `last`."""
+    ids = [made.id for made in made_ready]
+    spoken_of = {made.ref_id for made in made_ready if made.ref_id is not None}
+    held = _held(connection, ids if not spoken_of else [*ids, *spoken_of])
+    # Most ids are new and come once; only the others have to be compared.
+    close = held | spoken_of
+    if len(set(ids)) < len(ids):
+        close |= {id_ for id_, times in Counter(ids).items() if times > 1}
     index = _Index()
-    ids = list({key for made in drafts for key in (made.id, made.ref_id) if key is not None})
-    for start in range(0, len(ids), 1000):
+    for start in range(0, len(held), 1000):
         for seq, kind, id_, actor, tenant, basis, packed in connection.execute(
             "SELECT seq, kind, id, actor, tenant, basis, body FROM event "
             "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq",
-            (json.dumps(ids[start : start + 1000]),),
+            (json.dumps(sorted(held)[start : start + 1000]),),
         ):
             index.add((kind, id_, tenant, basis and _policy_of(basis)), seq, actor, packed)
-    fresh: list[tuple[Draft, int | None]] = []
-    for made in drafts:
+    refs: list[int | None] = []
+    here = last + 1
+    for made in made_ready:
         ref = None
         if made.ref_id is not None or made.ref is not None:
             ref = _reference(connection, made, index)
-        key = made.key
-        before = index.same.get(key)
-        if before is not None and before[1] == made.packed:
-            continue
-        if before is not None and made.kind != "decision":
-            raise LedgerError("ledger: notice id must be new, got one recorded with another content")
-        here = -len(fresh) - 1
-        index.add(key, here, made.actor, made.packed)
-        fresh.append((made, before[0] if before is not None else ref))
-    return fresh
+        if made.id in close:
+            key = made.key
+            before = index.same.get(key)
+            if before is not None:
+                if before[1] == made.packed:
+                    refs.append(_SKIP)
+                    continue
+                if made.kind != "decision":
+                    raise LedgerError("ledger: notice id must be new, got one recorded with another content")
+                ref = before[0]
+            index.add(key, here, made.actor, made.packed)
+        refs.append(ref)
+        here += 1
+    return refs
+
+
+def _held(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    """Those of the ids under which the ledger holds something."""
+    found = connection.execute(
+        "SELECT value FROM json_each(?) AS asked WHERE EXISTS (SELECT 1 FROM event WHERE id = asked.value)",
+        (json.dumps(ids),),
+    )
+    return {row[0] for row in found}
 
 
 def _reference(connection: sqlite3.Connection, made: Draft, index: _Index) -> int | None:
