@@ -146,3 +146,17 @@ def test_no_row_that_measures_is_trained_on(public_data: Path) -> None:
     assert not used & exclusions()
     allowed = {file.name for file in registered_files() if file.use == "train"} | {"written"}
     assert {source["name"] for source in rows.sources} <= allowed
+
+
+def test_what_training_stacks_a_bundle_can_hold() -> None:
+    """Stacked calibrations are finite and hold the three stated arrays only: a bundle refuses anything else."""
+    from tsclassify.model.calibration import calibrate, prepared, stack_calibrations
+
+    one = {"knots": np.array([[-1.0, 0.5, 2.0]]), "values": np.array([[-2.0, 0.0, 3.0]]), "slopes": np.ones((1, 2))}
+    two = {"knots": np.array([[0.0, 1.0]]), "values": np.array([[0.0, 2.0]]), "slopes": np.array([[0.5, 1.5]])}
+    stacked = stack_calibrations([one, two])
+    assert set(stacked) == {"knots", "values", "slopes"}
+    assert all(np.isfinite(values).all() for values in stacked.values())
+    logits = np.linspace(-5, 5, 600).reshape(300, 2)
+    fast = np.vstack([calibrate(prepared(stacked), row[None]) for row in logits])
+    assert np.array_equal(fast, calibrate(stacked, logits))

@@ -17,7 +17,7 @@ from tsclassify.errors import BundleError, InputError
 from tsclassify.features.kernel import Scorer
 from tsclassify.items import check_item, parse_at
 from tsclassify.model.bundle import model_info, read_bundle
-from tsclassify.model.calibration import calibrate, stack_calibrations
+from tsclassify.model.calibration import calibrate, prepared, stack_calibrations
 from tsclassify.model.explain import explain_logits
 from tsclassify.model.trained import TrainedModel
 from tsclassify.model.wordclasses import lexicon_from_mapping
@@ -109,7 +109,8 @@ class Classifier:
             model.signal_bias,
         )
         # one map for all eight lanes: categories, then the language head
-        self._calibration = stack_calibrations([dict(model.calibration), dict(model.language_calibration)])
+        self._calibration = prepared(stack_calibrations([model.calibration, model.language_calibration]))
+        self._signal_calibration = prepared(model.signal_calibration)
 
     def __repr__(self) -> str:
         return f"Classifier({self.info.name!r}, sha256={self.info.sha256[:12]!r})"
@@ -206,7 +207,7 @@ class Classifier:
     ) -> NDArray[np.float32]:
         """Signal scores of chosen rows: float32, shape (len(rows), 14)."""
         logits = self._scorer.signal_logits(data, offsets, rows)
-        return calibrate(self.model.signal_calibration, logits[:, : len(SIGNALS)]).astype(np.float32)
+        return calibrate(self._signal_calibration, logits[:, : len(SIGNALS)]).astype(np.float32)
 
     def signal_states_utf8(
         self, data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64]

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["calibrate", "fit_calibration", "stack_calibrations", "uncalibrate"]
+__all__ = ["calibrate", "fit_calibration", "prepared", "stack_calibrations", "uncalibrate"]
 
 N_KNOTS: Final = 6
 """Knots of the map; measured on out-of-fold scores, more knots follow noise (docs/model.md)."""
@@ -157,18 +157,19 @@ def stack_calibrations(heads: Sequence[Mapping[str, NDArray[np.float64]]]) -> di
         last, rise = head["knots"][:, -1:], missing * head["slopes"][:, 1:]
         knots.append(np.concatenate([head["knots"], last + missing], axis=1))
         values.append(np.concatenate([head["values"], head["values"][:, -1:] + rise], axis=1))
-    stacked = {
+    return {
         "knots": np.concatenate(knots),
         "values": np.concatenate(values),
         "slopes": np.concatenate([head["slopes"] for head in heads]),
     }
-    return {**stacked, **_parts(**stacked)}
 
 
-def _parts(
-    knots: NDArray[np.float64], values: NDArray[np.float64], slopes: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    """The rising parts of ``calibrate``, made once: below the knots, between them, and above; shape (M + 1, 1, K)."""
+def prepared(parameters: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """The same map with its rising parts made once, for fast calls of ``calibrate``; not for a bundle.
+
+    The parts lie below the knots, between them and above: arrays of shape (M + 1, 1, K).
+    """
+    knots, values, slopes = parameters["knots"], parameters["values"], parameters["slopes"]
     widths = knots[:, 1:] - knots[:, :-1]
     none = np.zeros((len(knots), 1))
     parts = {
@@ -177,7 +178,8 @@ def _parts(
         "part_ceilings": [none, widths, none + np.inf],
         "part_slopes": [slopes[:, :1], (values[:, 1:] - values[:, :-1]) / widths, slopes[:, 1:]],
     }
-    return {name: np.ascontiguousarray(np.concatenate(arrays, axis=1).T[:, None]) for name, arrays in parts.items()}
+    made = {name: np.ascontiguousarray(np.concatenate(arrays, axis=1).T[:, None]) for name, arrays in parts.items()}
+    return {**parameters, **made}
 
 
 def _sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:
