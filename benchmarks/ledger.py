@@ -81,7 +81,7 @@ def main() -> None:
         # Made ahead in slices, so that only recording is timed.
         wall = cpu = 0.0
         source = decisions(arguments.events, policy)
-        while batch := list(itertools.islice(source, 50_000)):
+        while batch := list(itertools.islice(source, 20_000)):
             a, b = timed(lambda batch=batch: ledger.record_many(batch))  # type: ignore[misc]
             wall, cpu = wall + a, cpu + b
         n = len(ledger)
