@@ -120,7 +120,11 @@ class Chart:
             grid.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
         for value in self.ticks_x:
             label = html.escape(self.label_x(value))
-            grid.append(f'<text x="{self.x(value):.1f}" y="{_HEIGHT - 10}" text-anchor="middle">{label}</text>')
+            # near the edge a centred label would be cut
+            at, anchor = (self.x(value), "middle")
+            if at > _WIDTH - _RIGHT - 24:
+                at, anchor = (_WIDTH - _RIGHT, "end")
+            grid.append(f'<text x="{at:.1f}" y="{_HEIGHT - 10}" text-anchor="{anchor}">{label}</text>')
         inner = "".join(grid) + "".join(part() for part in self._parts)
         name = html.escape(self.title)
         return (
