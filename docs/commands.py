@@ -19,7 +19,9 @@ def commands() -> Iterator[tuple[str, click.Context]]:
     """Every command and subcommand with its whole name, in the order of ``--help``."""
     from tsclassify.cli import cli
 
-    root = click.Context(cli, info_name="tsclassify", terminal_width=100, max_content_width=100)
+    # the settings of the real call: click remembers the help option that it made first
+    settings = {**cli.context_settings, "terminal_width": 100, "max_content_width": 100}
+    root = click.Context(cli, info_name="tsclassify", **settings)
     yield from _below(root, "tsclassify")
 
 
