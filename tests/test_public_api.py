@@ -120,18 +120,18 @@ def test_decide_many_equals_decide_one_by_one(clf: ts.Classifier, policy: ts.Pol
 
 @pytest.mark.parametrize("texts", ["a bare text", b"bytes", None, 7])
 def test_what_is_no_list_of_texts_is_refused(clf: ts.Classifier, texts: object) -> None:
-    with pytest.raises(ts.InputError, match=r"^texts: must be a list of texts, got"):
+    with pytest.raises(ts.InputError, match=r"^score: texts must be a list of str, got"):
         clf.score(texts)
 
 
 @pytest.mark.parametrize("element", [None, b"bytes", 7, ["nested"], float("nan")])
 def test_an_element_that_is_no_text_is_named_by_position(clf: ts.Classifier, element: object) -> None:
-    with pytest.raises(ts.InputError, match=r"^texts: element 1 must be str, got"):
+    with pytest.raises(ts.InputError, match=r"^score: text 1 must be a str, got"):
         clf.score(["fine", element])
 
 
 def test_a_lone_surrogate_is_refused_with_its_place(clf: ts.Classifier) -> None:
-    with pytest.raises(ts.InputError, match="element 1 must be valid Unicode, got a lone surrogate at offset 2"):
+    with pytest.raises(ts.InputError, match="text 1 must be valid Unicode, got a lone surrogate at 2"):
         clf.score(["fine", "ab\ud800"])
 
 

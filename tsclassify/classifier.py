@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from tsclassify.decision import Decision
 from tsclassify.errors import BundleError, InputError
 from tsclassify.features.kernel import Scorer
+from tsclassify.features.texts import encode_texts
 from tsclassify.items import check_item, parse_at
 from tsclassify.model.bundle import model_info, read_bundle
 from tsclassify.model.calibration import calibrate, prepared, stack_calibrations
@@ -30,7 +30,7 @@ from tsclassify.taxonomy import CATEGORIES, SIGNALS
 if TYPE_CHECKING:
     from tsclassify.policy import Breaker, Policy
 
-__all__ = ["Classifier", "encode_texts", "load", "locate_bundle"]
+__all__ = ["Classifier", "load", "locate_bundle"]
 
 DEFAULT_BUNDLE: Final = "en-v1"
 
@@ -369,29 +369,3 @@ class Classifier:
             ats=[parse_at(position, item.get("at")) for position, item in enumerate(items)],
             text_sha256s=[hashlib.sha256(item["text"].encode()).hexdigest() for item in items],
         )
-
-
-def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Lay texts end to end as UTF-8: uint8 data, and int64 offsets of shape (n + 1,).
-
-    Raises
-    ------
-    InputError
-        Naming the position of the first element that is no text.
-    """
-    if isinstance(texts, str | bytes):
-        raise InputError(f"texts: must be a list of texts, got a bare {type(texts).__name__}", hint="pass [text]")
-    if texts is None or not isinstance(texts, Iterable):
-        raise InputError(f"texts: must be a list of texts, got {type(texts).__name__}")
-    encoded = []
-    for position, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InputError(f"texts: element {position} must be str, got {type(text).__name__}")
-        try:
-            encoded.append(text.encode())
-        except UnicodeEncodeError as error:
-            raise InputError(
-                f"texts: element {position} must be valid Unicode, got a lone surrogate at offset {error.start}"
-            ) from None
-    offsets = np.fromiter(accumulate(map(len, encoded), initial=0), dtype=np.int64, count=len(encoded) + 1)
-    return np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets
