@@ -8,6 +8,7 @@ import pytest
 
 import tsclassify as ts
 from tsclassify.data import annotated_rows, written_rows
+from tsclassify.model.explain import Explainer
 from tsclassify.records import Explanation, Piece, rising_pieces
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
@@ -46,6 +47,20 @@ def test_words_shown_do_not_overlap_and_all_raise() -> None:
     )
     assert [piece.text for piece in rising_pieces(pieces, 5)] == ["burn the depot", "down"]
     assert [piece.text for piece in rising_pieces(pieces, 1)] == ["burn the depot"]
+
+
+def test_remembered_words_change_no_bit_of_an_explanation() -> None:
+    clf = ts.load()
+    warm = Explainer(clf._scorer)
+    texts = ["k i l l it it", "\ufb01x \ufb01x it", "a b", *(row.text for row in written_rows(split="dev"))][:150]
+    for _ in range(2):
+        for number, text in enumerate(texts):
+            name = (*CATEGORIES, *SIGNALS)[number % 21]
+            cold = Explainer(clf._scorer).account(text)
+            account = warm.account(text)
+            assert account.pieces(name) == cold.pieces(name)
+            assert account.rising(name, 5) == rising_pieces(cold.pieces(name)[1], 5)
+    assert warm._runs
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b\u200b", "...", "😀"])

@@ -18,11 +18,11 @@ from tsclassify.features.texts import encode_texts
 from tsclassify.items import check_item, parse_at
 from tsclassify.model.bundle import model_info, read_bundle
 from tsclassify.model.calibration import calibrate, prepared, stack_calibrations
-from tsclassify.model.explain import explain_logits
+from tsclassify.model.explain import Account, Explainer
 from tsclassify.model.trained import TrainedModel
 from tsclassify.model.wordclasses import lexicon_from_mapping
 from tsclassify.policy import ItemColumns
-from tsclassify.records import Explanation, ModelInfo, Piece, Truth, rising_pieces
+from tsclassify.records import Explanation, ModelInfo, Piece, Truth
 from tsclassify.resources import shipped
 from tsclassify.scores import Scores
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -111,6 +111,7 @@ class Classifier:
         # one map for all eight lanes: categories, then the language head
         self._calibration = prepared(stack_calibrations([model.calibration, model.language_calibration]))
         self._signal_calibration = prepared(model.signal_calibration)
+        self._explainer = Explainer(self._scorer)
 
     def __repr__(self) -> str:
         return f"Classifier({self.info.name!r}, sha256={self.info.sha256[:12]!r})"
@@ -255,7 +256,7 @@ class Classifier:
             names = ", ".join(CATEGORIES + SIGNALS)
             raise InputError(f"explain: category must be one of {names}, got {category!r}")
         data, offsets = encode_texts([text])
-        bias, pieces = explain_logits(self._scorer, text, [category])[category]
+        bias, pieces = self._explainer.account(text).pieces(category)
         if category in CATEGORIES:
             column = CATEGORIES.index(category)
             logit = self._scorer.logits(data, offsets)[0, column]
@@ -319,14 +320,13 @@ class Classifier:
         rows = list(items)
         columns = self.item_columns(rows, policy)
         result = policy.decide_columns(columns, self.info)
-        accounts: dict[int, dict[str, tuple[float, tuple[Piece, ...]]]] = {}
+        accounts: dict[int, Account] = {}
 
         def pieces(row: int, category: str) -> tuple[Piece, ...]:
             if row not in accounts:
                 accounts.clear()
-                found = [name for name, level in result.levels.items() if level[row]]
-                accounts[row] = explain_logits(self._scorer, rows[row]["text"], found)
-            return rising_pieces(accounts[row][category][1], _FINDING_PIECES)
+                accounts[row] = self._explainer.account(rows[row]["text"])
+            return accounts[row].rising(category, _FINDING_PIECES)
 
         decisions = [policy.decision(result, columns, row, self.info, pieces=pieces) for row in range(len(rows))]
         if breaker is None or result.mode != "enforce":

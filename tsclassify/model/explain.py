@@ -4,90 +4,179 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import chain
+from dataclasses import replace
+from itertools import chain, pairwise
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsclassify.features.kernel import Scorer
 from tsclassify.features.reference import Raw, buckets_of, families_of
 from tsclassify.records import Piece
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
-__all__ = ["explain_logits"]
+__all__ = ["Account", "Explainer"]
+
+_WORDS: Final = 1 << 14
+"""Words whose letter runs are kept: some megabytes."""
+
+_KINDS: Final = ("phrase", "post", "word")
+"""Kinds of places in the order in which equal spans are listed; a place is the number ``start, end, kind``."""
+
+_END_BITS: Final = 30
+_PHRASE, _POST, _WORD = range(3)
 
 
-def explain_logits(scorer: Scorer, text: str, names: Sequence[str]) -> dict[str, tuple[float, tuple[Piece, ...]]]:
-    """Account for the logits of one text in several categories or signals.
+class Explainer:
+    """Accounts for logits, remembering the letter runs of words it met; what it says does not depend on that.
 
     Parameters
     ----------
     scorer
         The model's scorer.
-    text
-        The original text.
-    names
-        Categories or signals.
-
-    Returns
-    -------
-    dict
-        Name to its bias and its pieces, largest absolute contribution first. A word's piece holds the word and
-        the letter runs in it; a phrase's piece holds all features of that span; features of the whole post have
-        no span. Bias and contributions add up to the scorer's logit, to 1e-4.
     """
-    families = families_of(text, scorer.spec, scorer.lexicon)
-    found = list(chain.from_iterable(families))
-    places = _places(found)
-    shown = sorted(set(places))
-    numbers = {place: number for number, place in enumerate(shown)}
-    at = np.array([numbers[place] for place in places], dtype=np.int64)
-    spans = [(text[start:end], start, end, kind) for start, end, kind in shown]
-    sizes = [len(family) for family in families]
-    values = np.repeat([scorer.spec.family_norm(family, size) for family, size in enumerate(sizes)], sizes)
-    buckets = buckets_of(found, scorer.spec)
-    rows = [table.weights[buckets] for table in scorer.parts]
-    accounts = {}
-    for name in names:
-        part, lane = (0, CATEGORIES.index(name)) if name in CATEGORIES else (1, SIGNALS.index(name))
-        scale, bias = scorer.parts[part].lanes[:, lane].tolist()
-        weights = rows[part][:, lane]
-        sums = np.bincount(at, scale * values * weights, len(spans))
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        spec = scorer.spec
+        self._light = replace(spec, char_max=0) if spec.char_max else spec
+        # a shorter run could be the blank behind a word, which is shown at the word that follows
+        self._remembers = spec.char_max > 0 and spec.char_min >= 2
+        self._runs: dict[int, NDArray[np.int64]] = {}
+
+    def account(self, text: str) -> Account:
+        """Everything that adds to the logits of one text, once for all names."""
+        spec, lexicon = self.scorer.spec, self.scorer.lexicon
+        if self._remembers:
+            word, _, back, post = families_of(text, self._light, lexicon)
+            own = [number for number, raw in enumerate(word) if raw[3] == "word"]
+            runs = [self._runs.get(word[number][0]) for number in own]
+            known = [run for run in runs if run is not None]
+            if len(known) == len(runs) and _are_apart([word[number] for number in own]):
+                others = [*word, *back, *post]
+                buckets = buckets_of(others, spec)
+                places = np.array(_places(others), dtype=np.int64)
+                lengths = [len(run) for run in known]
+                at = len(word)
+                return Account(
+                    self.scorer,
+                    text,
+                    [at, sum(lengths), len(back), len(post)],
+                    np.concatenate([buckets[:at], *known, buckets[at:]]),
+                    np.concatenate([places[:at], np.repeat(places[own], lengths), places[at:]]),
+                )
+        families = families_of(text, spec, lexicon)
+        found = list(chain.from_iterable(families))
+        buckets = buckets_of(found, spec)
+        if self._remembers:
+            self._learn(families[0], families[1], buckets[len(families[0]) :])
+        sizes = [len(family) for family in families]
+        return Account(self.scorer, text, sizes, buckets, np.array(_places(found), dtype=np.int64))
+
+    def _learn(self, word: Sequence[Raw], char: Sequence[Raw], buckets: NDArray[np.int64]) -> None:
+        """Keep the buckets of each word's letter runs under the word's hash."""
+        words = [raw for raw in word if raw[3] == "word"]
+        if not _are_apart(words):
+            return
+        starts = [start for _, start, _, _ in words]
+        owners = [bisect_right(starts, start) - 1 for _, start, _, _ in char]
+        if any(at < 0 or end > words[at][2] for at, (_, _, end, _) in zip(owners, char, strict=True)):
+            return
+        if len(self._runs) + len(words) > _WORDS:
+            self._runs.clear()
+        cuts = np.searchsorted(np.array(owners, dtype=np.int64), np.arange(len(words) + 1)).tolist()
+        for (h, _, _, _), (first, end) in zip(words, pairwise(cuts), strict=True):
+            self._runs[h] = buckets[first:end].copy()
+
+
+class Account:
+    """What every place of one text adds to every logit.
+
+    Parameters
+    ----------
+    scorer, text
+        As above.
+    sizes
+        How many features each family has.
+    buckets, places
+        Of each feature, family by family.
+    """
+
+    def __init__(
+        self, scorer: Scorer, text: str, sizes: Sequence[int], buckets: NDArray[np.int64], places: NDArray[np.int64]
+    ) -> None:
+        self._scorer = scorer
+        self._text = text
+        self._buckets = buckets
+        self._values = np.repeat([scorer.spec.family_norm(family, size) for family, size in enumerate(sizes)], sizes)
+        self._shown, self._at = np.unique(places, return_inverse=True)
+        self._rows: dict[int, NDArray[np.int8]] = {}
+
+    def pieces(self, name: str) -> tuple[float, tuple[Piece, ...]]:
+        """Bias of a category or signal and its pieces, largest absolute contribution first.
+
+        A word's piece holds the word and the letter runs in it; a phrase's piece holds all features of that span;
+        features of the whole post have no span. Bias and contributions add up to the scorer's logit, to 1e-4.
+        """
+        bias, weights, sums = self._sums(name)
         # a place is shown when any of its features has a weight, even where they cancel out
-        is_shown = np.zeros(len(spans), dtype=bool)
-        is_shown[at[weights != 0]] = True
+        is_shown = np.zeros(len(sums), dtype=bool)
+        is_shown[self._at[weights != 0]] = True
         # stable, so that equal contributions stay in the order of their places
         order = np.argsort(-np.abs(sums), kind="stable")
         order = order[is_shown[order]]
-        pieces = []
-        for number, value in zip(order.tolist(), sums[order].tolist(), strict=True):
-            part_of_text, start, end, kind = spans[number]
-            pieces.append(Piece(part_of_text, start, end, value, kind))
-        accounts[name] = (bias, tuple(pieces))
-    return accounts
+        return bias, tuple(map(self._piece, self._shown[order].tolist(), sums[order].tolist()))
+
+    def rising(self, name: str, n: int) -> tuple[Piece, ...]:
+        """``rising_pieces`` of the pieces of a category or signal, without making the others."""
+        _, _, sums = self._sums(name)
+        order = np.argsort(-sums, kind="stable")
+        chosen: list[Piece] = []
+        for place, value in zip(self._shown[order].tolist(), sums[order].tolist(), strict=True):
+            if len(chosen) == n or value <= 0:
+                break
+            piece = self._piece(place, value)
+            if piece.text.strip() and all(piece.end <= other.start or other.end <= piece.start for other in chosen):
+                chosen.append(piece)
+        return tuple(chosen)
+
+    def _sums(self, name: str) -> tuple[float, NDArray[np.int8], NDArray[np.float64]]:
+        part, lane = (0, CATEGORIES.index(name)) if name in CATEGORIES else (1, SIGNALS.index(name))
+        if part not in self._rows:
+            self._rows[part] = self._scorer.parts[part].weights[self._buckets]
+        scale, bias = self._scorer.parts[part].lanes[:, lane].tolist()
+        weights = self._rows[part][:, lane]
+        added: NDArray[np.float64] = scale * self._values * weights
+        return bias, weights, np.bincount(self._at, added, len(self._shown)).astype(np.float64)
+
+    def _piece(self, place: int, value: float) -> Piece:
+        start, end = place >> _END_BITS + 2, place >> 2 & (1 << _END_BITS) - 1
+        return Piece(self._text[start:end], start, end, value, _KINDS[place & 3])
 
 
-def _places(found: Sequence[Raw]) -> list[tuple[int, int, str]]:
-    """Where each feature is shown: its span and ``word``, ``phrase`` or ``post``.
+def _are_apart(words: Sequence[Raw]) -> bool:
+    """Whether words follow each other without overlap, so that each letter run lies in one of them."""
+    return all(one[2] <= other[1] for one, other in pairwise(words))
+
+
+def _places(found: Sequence[Raw]) -> list[int]:
+    """Where each feature is shown: its span and ``word``, ``phrase`` or ``post``, as one number.
 
     Letter runs are shown at the word that holds them; an end mark's phrase of one word is shown at that word.
     """
     spans = sorted({(start, end) for _, start, end, kind in found if kind == "word"})
-    starts = [start for start, _ in spans]
-    # the last word that starts at or before a position; most features share their start with others
-    before: dict[int, int] = {}
+    # where two begin together, the longer one counts
+    ends = dict(spans)
+    starts = list(ends)
     places = []
     for _, start, end, kind in found:
-        if kind == "post":
-            places.append((0, 0, "post"))
-            continue
-        at = before.get(start)
-        if at is None:
-            at = before[start] = bisect_right(starts, start) - 1
-        word = spans[at] if at >= 0 else None
+        shown = _POST if kind == "post" else _WORD if ends.get(start) == end else _PHRASE
         if kind == "piece":
-            if word is not None and end <= word[1]:
-                start, end = word
-            places.append((start, end, "word"))
-        else:
-            places.append((start, end, "word" if (start, end) == word else "phrase"))
+            # the last word that starts at or before it
+            at = bisect_right(starts, start) - 1
+            if at >= 0 and end <= ends[starts[at]]:
+                start, end = starts[at], ends[starts[at]]
+            shown = _WORD
+        places.append((start << _END_BITS | end) << 2 | shown)
     return places
