@@ -278,11 +278,11 @@ def _build(bundle: str, manifest: Mapping[str, Any], contents: Mapping[str, byte
         raise BundleError(f"{bundle}/{_MANIFEST}: categories and signals must be this library's, got others")
     arrays = _unpack_arrays(bundle, contents["weights.npz"])
     spec = FeatureSpec.from_dict(manifest["features"])
-    for name in ("weights", "signal_weights"):
-        if arrays[name].shape[0] != 1 << spec.bits:
-            raise BundleError(
-                f"{bundle}/weights.npz: {name} must have {1 << spec.bits} rows, got {arrays[name].shape[0]}"
-            )
+    allowed = {"weights": {1 << spec.bits}, "signal_weights": {1 << bits for bits in range(8, spec.bits + 1)}}
+    for name, counts in allowed.items():
+        if arrays[name].ndim != 2 or arrays[name].shape[0] not in counts:
+            wanted = f"{1 << spec.bits} rows" if len(counts) == 1 else f"at most {1 << spec.bits} rows, a power of two"
+            raise BundleError(f"{bundle}/weights.npz: {name} must have {wanted}, got shape {arrays[name].shape}")
     rows = contents["lexicon.tsv"].decode().splitlines()[1:]
     lexicon = dict(row.split("\t") for row in rows)
     groups = {

@@ -40,7 +40,7 @@ class TrainedModel:
     weight_scales, bias
         float64, shape (8,): logit = bias + weight_scale * sum of (value * weight).
     signal_weights, signal_scales, signal_bias
-        int8 (buckets, 16); float64 (16,); float64 (16,).
+        int8 (some, 16), where ``some`` is ``buckets`` or a smaller power of two; float64 (16,); float64 (16,).
     calibration, signal_calibration, language_calibration
         Arrays that ``tsclassify.model.calibration.calibrate`` takes, by name.
     priors
@@ -82,3 +82,10 @@ class TrainedModel:
     seed: int = 0
     config_sha256: str = ""
     languages: tuple[str, ...] = ("en",)
+
+    def wide_signal_weights(self) -> NDArray[np.int8]:
+        """Signal weights with one row per bucket: int8, shape (buckets, 16).
+
+        A bucket is the highest bits of a hash, so each row of a smaller table stands for neighbouring buckets.
+        """
+        return np.repeat(self.signal_weights, self.spec.n_buckets // len(self.signal_weights), axis=0)
