@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsclassify.model.calibration import calibrate, fit_calibration, stack_calibrations, uncalibrate
+from tsclassify.model.calibration import (
+    calibrate,
+    fit_calibration,
+    for_one,
+    prepared,
+    stack_calibrations,
+    uncalibrate,
+)
 from tsclassify.model.operating import operating_points, signal_band, wilson
 
 
@@ -52,6 +59,21 @@ def test_stacked_heads_score_as_single_ones() -> None:
     both = calibrate(stack_calibrations(heads), np.stack([logits, logits], axis=1))
     for k, head in enumerate(heads):
         assert np.allclose(both[:, k], calibrate(head, logits[:, None])[:, 0])
+
+
+def test_one_post_and_a_million_get_the_same_bits() -> None:
+    rng = np.random.default_rng(7)
+    knots = np.sort(rng.normal(0, 2, (8, 6)), axis=1)
+    heads = {
+        "knots": knots,
+        "values": np.cumsum(rng.uniform(0.01, 2, (8, 6)), axis=1) - 5,
+        "slopes": rng.uniform(0.05, 2, (8, 2)),
+    }
+    logits = np.concatenate([rng.normal(0, 4, (2000, 8)).astype(np.float32), knots.T, [[-1e4] * 8, [1e4] * 8]])
+    one, many, few = for_one(heads), calibrate(heads, logits), prepared(heads)
+    for row, wanted in zip(logits, many, strict=True):
+        assert one(row.tolist()) == wanted.tolist()
+        assert calibrate(few, row[None])[0].tolist() == wanted.tolist()
 
 
 def test_wilson_interval_of_eight_in_ten() -> None:

@@ -17,7 +17,7 @@ from tsclassify.features.kernel import Scorer
 from tsclassify.features.texts import encode_texts
 from tsclassify.items import check_item, parse_at
 from tsclassify.model.bundle import model_info, read_bundle
-from tsclassify.model.calibration import calibrate, prepared, stack_calibrations
+from tsclassify.model.calibration import calibrate, for_one, prepared, stack_calibrations
 from tsclassify.model.explain import Account, Explainer
 from tsclassify.model.trained import TrainedModel
 from tsclassify.model.wordclasses import lexicon_from_mapping
@@ -104,13 +104,19 @@ class Classifier:
             model.weights,
             model.weight_scales,
             model.bias,
-            model.signal_weights,
+            model.wide_signal_weights(),
             model.signal_scales,
             model.signal_bias,
         )
         # one map for all eight lanes: categories, then the language head
-        self._calibration = prepared(stack_calibrations([model.calibration, model.language_calibration]))
+        stacked = stack_calibrations([model.calibration, model.language_calibration])
+        self._calibration = prepared(stacked)
+        self._calibrated_one = for_one(stacked)
         self._signal_calibration = prepared(model.signal_calibration)
+        bands = [self.info.signal_bands[name] for name in SIGNALS]
+        self._signal_no = np.array([band.no_below for band in bands], dtype=np.float32)
+        self._signal_yes = np.array([band.yes_from for band in bands], dtype=np.float32)
+        self._priors = {name: self.info.priors[name] for name in CATEGORIES}
         self._explainer = Explainer(self._scorer)
 
     def __repr__(self) -> str:
@@ -146,6 +152,15 @@ class Classifier:
         InputError
             When `texts` is a bare string, or an element is no text or holds a lone surrogate.
         """
+        if type(texts) is list and len(texts) == 1 and type(texts[0]) is str:
+            try:
+                text = texts[0].encode()
+            except UnicodeEncodeError:
+                pass  # refused in words below
+            else:
+                made = self._calibrated_one(self._scorer.logits_one(text).tolist())
+                row = np.array([made[:_N_CATEGORIES]], dtype=np.float32)
+                return Scores.unchecked(CATEGORIES, row, self._priors, {}, self.info.sha256)
         data, offsets = encode_texts(texts)
         return self._scores(self.score_utf8(data, offsets))
 
@@ -177,7 +192,12 @@ class Classifier:
         tuple
             float32 (n, 7) scores, and int8 (n,) ``Truth`` of "reads as a tested language".
         """
-        probabilities = calibrate(self._calibration, self._scorer.logits(data, offsets))
+        logits = self._scorer.logits(data, offsets)
+        if len(logits) == 1:
+            *made, is_native = self._calibrated_one(logits[0].tolist())
+            row = np.array([made], dtype=np.float32)
+            return row, np.array([self._language_of(is_native, data[offsets[0] : offsets[1]])], dtype=np.int8)
+        probabilities = calibrate(self._calibration, logits)
         scores = probabilities[:, :_N_CATEGORIES].astype(np.float32)
         native = probabilities[:, _N_CATEGORIES]
         band = self.model.language_band
@@ -185,11 +205,19 @@ class Classifier:
         language[native < band.no_below] = Truth.FALSE
         language[native >= band.yes_from] = Truth.TRUE
         lengths = np.diff(offsets)
-        for row in np.flatnonzero((language == Truth.FALSE) & (lengths < _SHORT_BYTES)).tolist():
-            # "ok" is written in most languages; a few signs of another script are not
-            if not (data[offsets[row] : offsets[row + 1]] >= 0x80).any():
-                language[row] = Truth.UNKNOWN
+        for number in np.flatnonzero((language == Truth.FALSE) & (lengths < _SHORT_BYTES)).tolist():
+            language[number] = self._language_of(native[number], data[offsets[number] : offsets[number + 1]])
         return scores, language
+
+    def _language_of(self, native: float, text: NDArray[np.uint8]) -> Truth:
+        """Truth of "reads as a tested language" for one text."""
+        band = self.model.language_band
+        if native >= band.yes_from:
+            return Truth.TRUE
+        # "ok" is written in most languages; a few signs of another script are not
+        if native >= band.no_below or (len(text) < _SHORT_BYTES and not (text >= 0x80).any()):
+            return Truth.UNKNOWN
+        return Truth.FALSE
 
     def signals(self, texts: Sequence[str]) -> Scores:
         """Score texts for every signal; each column carries the band in which it is unknown.
@@ -216,9 +244,11 @@ class Classifier:
         """Truth values of all signals: computed for `rows`, unknown elsewhere; each int8, shape (n,)."""
         columns = np.full((len(SIGNALS), len(offsets) - 1), Truth.UNKNOWN, dtype=np.int8)
         if len(rows):
-            scores = self._signal_scores(self.signals_utf8(data, offsets, rows))
-            for k, name in enumerate(SIGNALS):
-                columns[k, rows] = scores.states(name)
+            # what ``Scores.states`` says, for all signals at once
+            scores = self.signals_utf8(data, offsets, rows)
+            states = (scores >= self._signal_no).view(np.int8)
+            states[scores >= self._signal_yes] = Truth.TRUE
+            columns[:, rows] = states.T
         return dict(zip(SIGNALS, columns, strict=True))
 
     def language(self, texts: Sequence[str]) -> NDArray[np.int8]:
@@ -226,8 +256,7 @@ class Classifier:
         return self.measure_utf8(*encode_texts(texts))[1]
 
     def _scores(self, probabilities: NDArray[np.float32]) -> Scores:
-        priors = {name: self.info.priors[name] for name in CATEGORIES}
-        return Scores(CATEGORIES, probabilities, priors=priors, model_sha256=self.info.sha256)
+        return Scores(CATEGORIES, probabilities, priors=self._priors, model_sha256=self.info.sha256)
 
     def _signal_scores(self, probabilities: NDArray[np.float32]) -> Scores:
         priors = {name: self.info.priors[name] for name in SIGNALS if name in self.info.priors}

@@ -59,6 +59,26 @@ class Scores:
         values.flags.writeable = False
         object.__setattr__(self, "probabilities", values)
 
+    @classmethod
+    def unchecked(
+        cls,
+        categories: tuple[str, ...],
+        probabilities: NDArray[np.float32],
+        priors: Mapping[str, float],
+        bands: Mapping[str, SignalBand],
+        model_sha256: str,
+    ) -> Scores:
+        """Scores of an array that a calibration has just made and nobody else holds; for calls of microseconds."""
+        made = object.__new__(cls)
+        probabilities.flags.writeable = False
+        put = object.__setattr__
+        put(made, "categories", categories)
+        put(made, "probabilities", probabilities)
+        put(made, "priors", priors)
+        put(made, "bands", bands)
+        put(made, "model_sha256", model_sha256)
+        return made
+
     def __len__(self) -> int:
         return int(self.probabilities.shape[0])
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["calibrate", "fit_calibration", "prepared", "stack_calibrations", "uncalibrate"]
+__all__ = ["calibrate", "fit_calibration", "for_one", "prepared", "stack_calibrations", "uncalibrate"]
 
 N_KNOTS: Final = 6
 """Knots of the map; measured on out-of-fold scores, more knots follow noise (docs/model.md)."""
@@ -180,6 +181,37 @@ def prepared(parameters: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray
     }
     made = {name: np.ascontiguousarray(np.concatenate(arrays, axis=1).T[:, None]) for name, arrays in parts.items()}
     return {**parameters, **made}
+
+
+def for_one(parameters: Mapping[str, NDArray[np.float64]]) -> Callable[[Sequence[float]], list[float]]:
+    """``calibrate`` for a single post, from K logits to K probabilities: the same bits without calls on arrays.
+
+    Of the rising parts of a head those below a logit are whole and those above are nothing, so that all but one can be
+    summed up once.
+    """
+    knots = parameters["knots"].tolist()
+    lines: list[list[tuple[float, float, float]]] = []
+    for below, heights, (first, last) in zip(
+        knots, parameters["values"].tolist(), parameters["slopes"].tolist(), strict=True
+    ):
+        base = heights[0]
+        line = [(base, below[0], first)]
+        for (low, high), (bottom, top) in zip(pairwise(below), pairwise(heights), strict=True):
+            slope = (top - bottom) / (high - low)
+            line.append((base, low, slope))
+            base += (high - low) * slope
+        lines.append([*line, (base, below[-1], last)])
+
+    def calibrated(logits: Sequence[float]) -> list[float]:
+        mapped = []
+        for x, below, line in zip(logits, knots, lines, strict=True):
+            base, knot, slope = line[bisect_right(below, x)]
+            mapped.append(base + (x - knot) * slope)
+        # numpy's exponential, since that of Python may differ in the last bit
+        powers = np.exp(np.array([-abs(z) for z in mapped])).tolist()
+        return [(1.0 if z >= 0 else e) / (1.0 + e) for z, e in zip(mapped, powers, strict=True)]
+
+    return calibrated
 
 
 def _sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:

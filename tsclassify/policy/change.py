@@ -11,6 +11,7 @@ import numpy as np
 
 from tsclassify.policy.columns import Facts, Outcome, decide_facts
 from tsclassify.policy.conditions import Meta, Signal, leaves
+from tsclassify.policy.memo import memo_of
 from tsclassify.records import Truth
 from tsclassify.wording import SIGNAL_SAYS, joined
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     from tsclassify.policy.load import Policy
     from tsclassify.policy.thresholds import Thresholds
 
-__all__ = ["memo_of", "smallest_change"]
-
-_MEMO_SIZE = 4096
+__all__ = ["smallest_change"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +32,37 @@ class _Change:
     size: float
     words: str
 
-
-def memo_of(policy: Policy, facts: Facts, thresholds: Thresholds) -> dict[Any, Any]:
-    """What was already found out for items with the same levels and truths, under the same act thresholds."""
-    key = (
-        tuple(int(level[0]) for level in facts.levels.values()),
-        tuple((name, int(state[0])) for name, state in facts.signals.items()),
-        tuple(int(state[0]) for state in facts.metas.values()),
-        bool(facts.untested[0]),
-        tuple(act is None for _, act in thresholds.values()),
-    )
-    kept: dict[Any, dict[Any, Any]] = policy.memo.setdefault("trials", {})
-    if key not in kept:
-        if len(kept) >= _MEMO_SIZE:
-            kept.clear()
-        kept[key] = {}
-    return kept[key]
+    @property
+    def key(self) -> tuple[str, Any, int]:
+        """What is changed, without how far: the same for all items with the same levels and truths."""
+        return self.kind, self.name, self.value
 
 
-def _score_changes(facts: Facts, scores: dict[str, float], thresholds: Thresholds) -> Iterator[_Change]:
-    for category, (review, act) in thresholds.items():
-        now, score = int(facts.levels[category][0]), scores[category]
+def _score_changes(facts: Facts, scores: dict[str, float], thresholds: Thresholds) -> list[_Change]:
+    """Nearest first."""
+    changes = []
+    for category, now in facts.levels.items():
+        score = scores[category]
+        for level, limit, words in _ways(thresholds, category, int(now[0])):
+            changes.append(_Change("level", category, level, abs(score - limit), words))
+    changes.sort(key=lambda change: (change.size, change.name))
+    return changes
+
+
+def _ways(thresholds: Thresholds, category: str, now: int) -> list[tuple[int, float, str]]:
+    """The other levels that a category could have, with the threshold in between and words for it."""
+    if (category, now) not in thresholds.ways:
+        review, act = thresholds[category]
         limits = (0.0, review, review if act is None else act)
+        ways = []
         for level in range(3 if act is not None else 2):
             if level == now or (level == 1 and act is not None and act <= review):
                 continue
             limit = limits[level] if level > now else limits[level + 1]
             side = f"{limit:.3g} or more" if level > now else f"below {limit:.3g}"
-            words = f"{category} scored {side}"
-            yield _Change("level", category, level, abs(score - limit), words)
+            ways.append((level, limit, f"{category} scored {side}"))
+        thresholds.ways[category, now] = ways
+    return thresholds.ways[category, now]
 
 
 def _other_changes(policy: Policy, facts: Facts) -> Iterator[_Change]:
@@ -131,51 +132,57 @@ def smallest_change(
     names = policy.tier_names
     code = int(outcome.code[0])
     is_none = code == len(names) - 1
-    found: list[str] = []
     if bool(facts.untested[0]):
-        found = ["the text been in a language that the model was tested in"]
-        language = _Change("language", "", 0, 0.0, found[0])
+        found = "the text been in a language that the model was tested in"
+        language = _Change("language", "", 0, 0.0, found)
         trial = decide_facts(policy, _apply(facts, [(language,)]), lambda category: thresholds[category][1] is not None)
         if int(trial.code[0]) != code:
-            return f"Had {found[0]}, the outcome would have been {names[int(trial.code[0])]}."
-    score_changes = sorted(_score_changes(facts, scores, thresholds), key=lambda change: (change.size, change.name))
-    other_changes = list(_other_changes(policy, facts))
+            return f"Had {found}, the outcome would have been {names[int(trial.code[0])]}."
+    score_changes = _score_changes(facts, scores, thresholds)
 
     # what a change leads to depends on levels and truths alone, of which items share a few: tried once for each
     tried = memo_of(policy, facts, thresholds)
+    if "others" not in tried:
+        tried["others"] = list(_other_changes(policy, facts))
+    other_changes: list[_Change] = tried["others"]
 
-    def altered(groups: list[tuple[_Change, ...]]) -> list[tuple[tuple[_Change, ...], str]]:
+    def altered(groups: Sequence[tuple[_Change, ...]]) -> list[str]:
+        """The tier that each group of changes leads to; empty where it is no milder (or harsher) outcome."""
         if not groups:
             return []
-        keys = [tuple((change.kind, change.name, change.value) for change in group) for group in groups]
-        missing = [row for row, key in enumerate(keys) if key not in tried]
-        if missing:
-            fresh = _apply(facts, [groups[row] for row in missing])
-            trial = decide_facts(policy, fresh, lambda category: thresholds[category][1] is not None)
-            tried.update(zip((keys[row] for row in missing), trial.code.tolist(), strict=True))
-        codes = [tried[key] for key in keys]
-        return [
-            (group, names[trial_code])
-            for group, trial_code in zip(groups, codes, strict=True)
-            if (trial_code < code if is_none else trial_code > code)
-        ]
+        trial = decide_facts(policy, _apply(facts, groups), lambda category: thresholds[category][1] is not None)
+        return [names[to] if (to < code if is_none else to > code) else "" for to in trial.code.tolist()]
 
     sentences = []
     for changes in (score_changes, other_changes):
-        hits = altered([(change,) for change in changes])
-        if hits:
-            (change,), tier = hits[0]
+        missing = [change for change in changes if change.key not in tried]
+        if missing:
+            outcomes = altered([(change,) for change in missing])
+            tried.update(zip((change.key for change in missing), outcomes, strict=True))
+        tiers = [tried[change.key] for change in changes]
+        at = next((at for at, tier in enumerate(tiers) if tier), None)
+        if at is not None:
+            change = changes[at]
             was = f" (it scored {scores[change.name]:.3f})" if change.kind == "level" else ""
-            sentences.append(f"Had {change.words}{was}, the outcome would have been {tier}.")
+            sentences.append(f"Had {change.words}{was}, the outcome would have been {tiers[at]}.")
     if sentences:
         return " ".join(sentences)
-    pairs = sorted(combinations([*score_changes, *other_changes], 2), key=lambda pair: pair[0].size + pair[1].size)
-    hits = altered([pair for pair in pairs if pair[0].name != pair[1].name])
-    if hits:
-        group, tier = hits[0]
-        return f"Had {joined([change.words for change in group], 'and had')}, the outcome would have been {tier}."
+    every = [*score_changes, *other_changes]
+    if "pairs" not in tried:
+        pairs = [pair for pair in combinations(every, 2) if pair[0].name != pair[1].name]
+        hits = zip(pairs, altered(pairs), strict=True)
+        tried["pairs"] = [(one.key, two.key, tier) for (one, two), tier in hits if tier]
+    if tried["pairs"]:
+        place = {change.key: at for at, change in enumerate(every)}
+        ranked = []
+        for first, second, tier in tried["pairs"]:
+            low, high = sorted((place[first], place[second]))
+            ranked.append((every[low].size + every[high].size, low, high, tier))
+        _, low, high, tier = min(ranked)
+        both = joined([every[low].words, every[high].words], "and had")
+        return f"Had {both}, the outcome would have been {tier}."
     down = tuple(change for change in score_changes if change.value == 0)
-    if down and (hits := altered([down])):
+    if down and (tier := altered([down])[0]):
         which = joined([str(change.name) for change in down])
-        return f"Had {which} all scored below their review thresholds, the outcome would have been {hits[0][1]}."
+        return f"Had {which} all scored below their review thresholds, the outcome would have been {tier}."
     return "No change of one or two scores, signals or fields would have altered the outcome."

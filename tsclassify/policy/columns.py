@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
 from tsclassify.policy.conditions import Act, Meta, Review, Signal, evaluate
+from tsclassify.policy.memo import memo_of
 from tsclassify.records import Truth
 
 if TYPE_CHECKING:
@@ -380,7 +381,10 @@ def decide_columns(policy: Policy, columns: ItemColumns, info: ModelInfo) -> Dec
     busy = reduce(np.bitwise_or, levels.values(), untested_of(policy, columns.language).view(np.int8))
     rows = np.flatnonzero(busy)
     facts = facts_of(policy, columns, levels, None if len(rows) == n else rows)
-    outcome = decide_facts(policy, facts, lambda category: thresholds[category][1] is not None)
+    known = memo_of(policy, facts, thresholds) if len(facts) == 1 else {}
+    if "outcome" not in known:
+        known["outcome"] = decide_facts(policy, facts, lambda category: thresholds[category][1] is not None)
+    outcome: Outcome = known["outcome"]
 
     tier = np.full(n, len(names) - 1, dtype=np.int16)
     tier[rows] = outcome.code

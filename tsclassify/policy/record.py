@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tsclassify.decision import Action, ContextNote, Decision, Finding, TraceNode
-from tsclassify.policy.change import memo_of, smallest_change
+from tsclassify.policy.change import smallest_change
 from tsclassify.policy.columns import DecisionColumns, Facts, ItemColumns, Outcome, decide_facts, facts_of
 from tsclassify.policy.conditions import Act, Meta, Review
-from tsclassify.policy.schema import Needs
+from tsclassify.policy.memo import memo_of
+from tsclassify.policy.schema import Needs, Tier
 from tsclassify.records import Truth
 from tsclassify.wording import duration_words
 
@@ -40,37 +41,78 @@ def shown_score(score: float, *thresholds: float | None) -> str:
     return f"{cut:.{decimals}f}"
 
 
+_TRUTHS: Final = (Truth.FALSE, Truth.UNKNOWN, Truth.TRUE)
+_TRUTH_WORDS: Final = ("false", "unknown", "true")
+
+
 def _row(column: Any, row: int) -> Any:
     return None if column is None else column[row]
 
 
 class _Tracer:
-    """Writes the trace of a condition for one row."""
+    """Writes the trace of a condition for one row.
 
-    def __init__(self, facts: Facts, scores: dict[str, float], thresholds: Thresholds, metas: dict[str, Any]) -> None:
+    Nodes that rest on signals alone are the same for all items with the same truths, so they are kept in `found`;
+    leaves that rest on scores are made once for a row.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        scores: dict[str, float],
+        thresholds: Thresholds,
+        metas: dict[str, Any],
+        found: dict[Any, Any],
+    ) -> None:
         self.facts, self.scores, self.thresholds, self.metas = facts, scores, thresholds, metas
+        self.kept: dict[int, TraceNode] = found.setdefault("nodes", {})
+        self.leaves: dict[tuple[str, str], TraceNode] = {}
 
     def node(self, condition: Any) -> TraceNode:
-        if condition.operator:
-            children = tuple(self.node(part) for part in condition.parts)
+        # a policy holds its conditions, so no other one ever gets this number
+        kept = self.kept.get(id(condition))
+        if kept is not None:
+            return kept
+        made, rests_on_signals = self._made(condition)
+        if rests_on_signals:
+            self.kept[id(condition)] = made
+        return made
+
+    def _made(self, condition: Any) -> tuple[TraceNode, bool]:
+        operator = condition.operator
+        if operator:
+            children = tuple([self.node(part) for part in condition.parts])
             states = [child.state for child in children]
-            state = min(states) if condition.operator == "all" else max(states)
-            return TraceNode(
-                condition.operator, Truth(2 - states[0]) if condition.operator == "not" else state, "", children
-            )
-        state = Truth(int(self.facts.leaf(condition)[0]))
+            state = min(states) if operator == "all" else max(states)
+            made = TraceNode(operator, _TRUTHS[2 - states[0]] if operator == "not" else state, "", children)
+            return made, all(id(part) in self.kept for part in condition.parts)
         if isinstance(condition, Meta):
+            state = _TRUTHS[int(self.facts.leaf(condition)[0])]
             wanted = ", ".join(str(value) for value in condition.values)
             value = self.metas.get(condition.meta)
             got = "not given" if value is None else str(value)[:60]
-            return TraceNode(f"meta: {condition.meta}", state, f"{got}; asked for {wanted}")
+            return TraceNode(f"meta: {condition.meta}", state, f"{got}; asked for {wanted}"), False
         kind = "act" if isinstance(condition, Act) else "review" if isinstance(condition, Review) else "signal"
-        names = getattr(condition, kind)
-        if len(names) > 1:
-            single = [type(condition).model_construct(**{kind: (name,)}) for name in names]
-            return TraceNode("any", state, "", tuple(self.node(part) for part in single))
-        detail = state.name.lower() if kind == "signal" else self.compared(names[0], kind)
-        return TraceNode(f"{kind}: {names[0]}", state, detail)
+        children = tuple([self.leaf(kind, name) for name in getattr(condition, kind)])
+        if len(children) == 1:
+            return children[0], kind == "signal"
+        return TraceNode("any", max([child.state for child in children]), "", children), kind == "signal"
+
+    def leaf(self, kind: str, name: str) -> TraceNode:
+        """The node of one category or signal."""
+        made = self.leaves.get((kind, name))
+        if made is None:
+            if bool(self.facts.untested[0]):
+                state = Truth.UNKNOWN
+            elif kind == "signal":
+                known = self.facts.signals.get(name)
+                state = Truth.UNKNOWN if known is None else _TRUTHS[int(known[0])]
+            else:
+                level = int(self.facts.levels[name][0])
+                state = _TRUTHS[level if kind == "act" else min(2 * level, 2)]
+            detail = state.name.lower() if kind == "signal" else self.compared(name, kind)
+            made = self.leaves[kind, name] = TraceNode(f"{kind}: {name}", state, detail)
+        return made
 
     def compared(self, category: str, kind: str) -> str:
         """The comparison that a category leaf rests on."""
@@ -133,7 +175,7 @@ def _contexts(policy: Policy, outcome: Outcome, tracer: _Tracer) -> tuple[Contex
     first = true_tiers[0] if true_tiers else "review"
     notes = []
     for context in policy.contexts:
-        when, holds = Truth(int(outcome.when[context.id][0])), Truth(int(outcome.holds[context.id][0]))
+        when, holds = _TRUTHS[int(outcome.when[context.id][0])], _TRUTHS[int(outcome.holds[context.id][0])]
         touches = first in context.lowers and names.index(first) <= code
         effect, to_tier = "none", ""
         if when is Truth.TRUE and holds is Truth.FALSE:
@@ -164,6 +206,26 @@ def _appeal(policy: Policy) -> str:
     text = f"It may be contested within {time}"
     text += f": {policy.appeals.contact}" if policy.appeals.contact else ""
     return text if policy.appeals.reviewer == "anyone" else f"{text}. Someone other than the person who decided answers"
+
+
+def _recommended(policy: Policy, name: str) -> tuple[Tier | None, tuple[Action, ...], str]:
+    """The tier of a name with its actions, and how the decision may be contested; found once for a policy."""
+    known: dict[str, tuple[Tier | None, tuple[Action, ...], str]] = policy.memo.setdefault("recommended", {})
+    if name not in known:
+        tier = next((tier for tier in policy.tiers if tier.id == name), None)
+        within = None if tier is None or tier.within is None else int(tier.within.total_seconds())
+        actions = tuple(
+            Action(
+                id=action,
+                scope=policy.actions[action].scope,
+                within_s=within,
+                needs=_needs(policy.actions[action].needs),
+                says=policy.actions[action].says,
+            )
+            for action in (() if tier is None else tier.do)
+        )
+        known[name] = tier, actions, _appeal(policy)
+    return known[name]
 
 
 def decision(
@@ -199,26 +261,16 @@ def decision(
         found["outcome"] = decide_facts(policy, facts, lambda category: thresholds[category][1] is not None)
     outcome: Outcome = found["outcome"]
     scores = dict(zip(columns.categories, columns.probabilities[row].tolist(), strict=True))
-    signals = {name: Truth(int(states[row])).name.lower() for name, states in columns.signals.items()}
-    tracer = _Tracer(facts, scores, thresholds, {name: values[row] for name, values in columns.meta.items()})
-    tier = next((tier for tier in policy.tiers if tier.id == result.name(row)), None)
-    within = None if tier is None or tier.within is None else int(tier.within.total_seconds())
-    actions = tuple(
-        Action(
-            id=name,
-            scope=policy.actions[name].scope,
-            within_s=within,
-            needs=_needs(policy.actions[name].needs),
-            says=policy.actions[name].says,
-        )
-        for name in (() if tier is None else tier.do)
-    )
+    signals = {name: _TRUTH_WORDS[int(states[row])] for name, states in columns.signals.items()}
+    tracer = _Tracer(facts, scores, thresholds, {name: values[row] for name, values in columns.meta.items()}, found)
+    name = result.name(row)
+    tier, actions, appeal = _recommended(policy, name)
     return Decision(
         id=_row(columns.ids, row),
         actor=_row(columns.actors, row),
         tenant=_row(columns.tenants, row),
         at=_row(columns.ats, row),
-        tier=result.name(row),
+        tier=name,
         actions=actions,
         review=bool(result.review[row]),
         findings=_findings(policy, facts, scores, thresholds, lambda category: pieces(row, category)),
@@ -229,7 +281,7 @@ def decision(
         ),
         scores=scores,
         signals=signals,
-        language=Truth(int(columns.language[row])),
+        language=_TRUTHS[int(columns.language[row])],
         policy_name=policy.name,
         policy_version=policy.version,
         policy_sha256=policy.sha256,
@@ -243,5 +295,5 @@ def decision(
         mode=result.mode,
         change=smallest_change(policy, facts, outcome, scores, thresholds),
         tier_title="" if tier is None else tier.title or "",
-        appeal=_appeal(policy),
+        appeal=appeal,
     )

@@ -22,13 +22,17 @@ class Thresholds(dict[str, tuple[float, float | None]]):
     ----------
     notes
         ``(category, "review" or "act")`` to what was measured at an operating point, or which fallback was taken.
+    ways
+        What follows from the thresholds alone: ``(category, level)`` to the other levels that it could have.
     """
 
     notes: dict[tuple[str, str], str]
+    ways: dict[tuple[str, int], list[tuple[int, float, str]]]
 
     def __init__(self) -> None:
         super().__init__()
         self.notes = {}
+        self.ways = {}
 
 
 def _measured(point: OperatingPoint, name: str) -> str:
