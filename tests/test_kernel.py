@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from tests.test_features import LEXICON, SPECS
 from tests.test_normalize import PIECES, posts
 from tsclassify.errors import InputError
-from tsclassify.features.kernel import Scorer, pack_rows
+from tsclassify.features.kernel import Scorer
 from tsclassify.features.reference import features_of
 from tsclassify.features.spec import FeatureSpec
+from tsclassify.features.state import N_LIFE
 from tsclassify.features.texts import encode_texts
 
 
@@ -145,9 +146,7 @@ def test_full_memo_starts_again_and_scores_the_same() -> None:
     for k in range(4):
         many = [" ".join(f"q{k}w{j}" for j in range(i, i + 200)) for i in range(0, 80_000, 200)]
         made.logits(*encode_texts(many))
-    state = made._take()
-    made._states.append(state)
-    assert state.tails[0][0][5] > 1  # the memo has begun a new life
+    assert made._states[0][-1].words[N_LIFE] > 1
     assert np.array_equal(before, made.logits_one(b"you will not kill zorp"))
 
 
@@ -159,11 +158,6 @@ def test_first_texts_need_no_compiled_code() -> None:
     fresh.warm_up()
     assert np.array_equal(few, fresh.logits(*encode_texts(["zorp", ""])))
     assert few.shape == (2, 3)
-
-
-def test_rows_are_packed_with_surplus() -> None:
-    weights = np.arange(-8, 8, dtype=np.int8).reshape(2, 8)
-    assert pack_rows(weights).view(np.uint8).reshape(2, 8).tolist() == (weights.astype(int) + 128).tolist()
 
 
 @pytest.mark.parametrize(

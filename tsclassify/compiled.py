@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numba
 
-__all__ = ["jit"]
+__all__ = ["callback", "jit"]
 
 _said: list[str] = []
 
@@ -28,10 +29,19 @@ def jit(function: Any, **options: Any) -> Any:
     none can be written (a read-only installation and no home folder) code is compiled in every process, and that is
     said once. A folder that others can write is never used, since loading a cache runs it.
     """
+    return _kept(lambda cache: numba.njit(function, nogil=True, cache=cache, **options))
+
+
+def callback(function: Any, signature: str, **options: Any) -> Any:
+    """Compile a function that compiled code calls by its ``address``; kept on disk as by ``jit``."""
+    return _kept(lambda cache: numba.cfunc(signature, nopython=True, cache=cache, **options)(function))
+
+
+def _kept(make: Callable[[bool], Any]) -> Any:
     try:
-        return numba.njit(function, nogil=True, cache=True, **options)
+        return make(True)
     except RuntimeError:
         if not _said:
             _said.append("said")
             sys.stderr.write("tsclassify: no writable cache folder, so code is compiled in every process\n")
-        return numba.njit(function, nogil=True, **options)
+        return make(False)

@@ -14,25 +14,35 @@ from tsclassify import compiled
 from tsclassify.features import hashing
 from tsclassify.text import rules
 
-__all__ = ["RULES", "bucket", "entry", "fingerprint", "jit", "mix"]
+__all__ = ["RULES", "callback", "entry", "fingerprint", "jit", "mix", "offset_of"]
 
 _MULTIPLIER = np.uint64(hashing.MULTIPLIER)
 _SPREAD = np.uint64(hashing.SPREAD)
 _HALF = np.uint64(32)
 
 
-def entry(function: Any) -> Any:
+def entry(function: Any, *, counts_references: bool = False) -> Any:
     """Compile a function that Python calls, and keep the result on disk where that is possible.
 
     `function` must be a closure over ``fingerprint()``: the closure is part of the cache key, while numba itself
-    looks only at the file of `function` and would run stale code after a change in another one.
+    looks only at the file of `function` and would run stale code after a change in another one. Without counts of
+    references it may make no array and take no part of one.
     """
-    return compiled.jit(function)
+    return compiled.jit(function, _nrt=counts_references)
+
+
+def callback(function: Any) -> Any:
+    """Compile a function of five integers for calls by its address, and keep it as ``entry`` does.
+
+    What is seldom called is compiled apart: within the entry it would be compiled several times over, once for each
+    function that leads to it, and it would crowd the registers of the hot loop.
+    """
+    return compiled.callback(function, "int64(int64, int64, int64, int64, int64)", _nrt=False)
 
 
 def jit(function: Any) -> Any:
     """Compile without Python objects and without the interpreter's lock; kept on disk only within an entry."""
-    made = numba.njit(nogil=True)(function)
+    made = numba.njit(nogil=True, _nrt=False)(function)
     template_for = made.get_call_template
 
     def general_template(args: Any, kws: Any) -> Any:
@@ -54,9 +64,9 @@ def mix(h: np.uint64, x: np.uint64) -> np.uint64:
 
 
 @jit
-def bucket(h: np.uint64, shift: np.uint64) -> Any:
-    """``tsclassify.features.hashing.bucket_of``, with ``shift = 64 - bits``."""
-    return np.int64((h * _SPREAD) >> shift)
+def offset_of(h: np.uint64, shift: np.uint64, stride: int) -> Any:
+    """``tsclassify.features.hashing.bucket_of`` times `stride`, with ``shift = 64 - bits``."""
+    return np.int64((h * _SPREAD) >> shift) * stride
 
 
 def _compile_rules() -> dict[str, Any]:
@@ -77,7 +87,8 @@ def fingerprint() -> int:
     """A number that changes when a source of the kernel changes; numba itself looks at the entry's file only."""
     folder = os.path.dirname(__file__)
     files = [
-        os.path.join(folder, name + ".py") for name in ("accumulate", "build", "compiled", "extract", "memo", "scan")
+        os.path.join(folder, name + ".py")
+        for name in ("accumulate", "buffers", "build", "compiled", "extract", "memo", "scan", "state")
     ]
     stamps = []
     for name in (*files, rules.__file__, hashing.__file__, compiled.__file__):

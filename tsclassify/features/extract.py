@@ -3,108 +3,102 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
 
-from tsclassify.features.build import (
+from tsclassify.features import hashing
+from tsclassify.features.accumulate import make_learner, norm_of
+from tsclassify.features.buffers import address_of, f8_at, i4_at, i8_at, u8_at
+from tsclassify.features.build import build_features
+from tsclassify.features.compiled import entry, fingerprint, mix, offset_of
+from tsclassify.features.memo import PIECES_SHIFT, T_HASH, T_INFO, write_pieces
+from tsclassify.features.scan import PADDING, scan_post
+from tsclassify.features.spec import FeatureSpec
+from tsclassify.features.state import (
+    A_CONFIG,
+    A_NORMS,
+    A_ROWS,
+    A_TOKENS,
+    A_WORDS,
     C_BITS,
     C_DEDUP,
+    C_WORD_MAX,
+    P_BACK_END,
+    P_PIECES,
+    P_POST_END,
+    P_WORD_END,
+    P_WORDS,
     PER_TOKEN,
-    build_features,
-    make_config,
-    make_scratch,
+    State,
     make_tables,
-    write_pieces,
 )
-from tsclassify.features.compiled import bucket, entry, fingerprint
-from tsclassify.features.memo import PIECES_SHIFT, T_INFO, make_memo
-from tsclassify.features.scan import scan_post
-from tsclassify.features.spec import FeatureSpec
-from tsclassify.text import rules
 from tsclassify.text.lexicon import Lexicon
 from tsclassify.text.normalize import MAX_TOKENS
 
 __all__ = ["extract"]
 
-_PIECES: int = 6 * (rules.MAX_WORD + 2)
+_SEED_WORD = np.uint64(hashing.SEED_WORD)
 
 
 @functools.cache
-def _make_entry() -> Any:  # noqa: C901 (one flat loop for each family)
+def _make_entry() -> Any:
     made_from = fingerprint()
 
-    @entry
-    def fill_rows(  # noqa: C901 (one flat loop for each family)
-        data: Any, offsets: Any, first: int, memo: Any, scratch: Any, tables: Any, config: Any, norms: Any,
-        columns: Any, values: Any, ends: Any, pieces: Any,
-    ) -> tuple[int, int, int]:  # fmt: skip
+    def fill_rows(
+        data: Any, offsets: Any, first: int, words: Any, columns: Any, values: Any, ends: Any, every: Any
+    ) -> tuple[int, int, int]:
         """Rows from `first` on until the buffers are full; returns (next row, entries written, sources)."""
-        bounds = np.zeros(4, dtype=np.int64)
+        state = i8_at(address_of(words))
+        config, norms = i8_at(state[A_CONFIG]), f8_at(state[A_NORMS])
+        tokens, known, found = i4_at(state[A_WORDS]), i8_at(state[A_TOKENS]), i4_at(state[A_ROWS])
+        hashes = u8_at(state[A_TOKENS])
         shift = np.uint64(64 - config[C_BITS])
         write = 0
         row = first
         while row < len(offsets) - 1:
-            n = scan_post(data, offsets[row], offsets[row + 1], memo, tables)
-            build_features(n, memo, scratch, tables, config, bounds)
-            n_chars: Any = 0
-            for k in range(bounds[3]):
-                n_chars += np.int64(memo.tokens[8 * np.int64(scratch.words[k]) + T_INFO]) >> PIECES_SHIFT
-            if write + bounds[2] + n_chars > len(columns) and row > first:
+            n = scan_post(address_of(data), offsets[row], offsets[row + 1], state)
+            build_features(n, state)
+            n_words = state[P_WORDS]
+            if write + state[P_POST_END] + n_words + state[P_PIECES] > len(columns) and row > first:
                 break
-            counts = (bounds[0], n_chars, bounds[1] - bounds[0], bounds[2] - bounds[1])
-            if config[C_DEDUP] == 2 and n_chars:
-                every = np.empty(n_chars, dtype=np.uint64)
-                at = 0
-                for k in range(bounds[3]):
-                    at = write_pieces(np.int64(scratch.words[k]), memo, config, every, at)
-                every.sort()
+            n_own = n_words if config[C_WORD_MAX] else 0
+            value = norm_of(norms, 0, n_own + state[P_WORD_END])
+            for k in range(n_own):
+                columns[write] = offset_of(mix(_SEED_WORD, hashes[8 * tokens[k] + T_HASH]), shift, 1)
+                values[write] = value
+                write += 1
+            lo = 0
+            for family, hi in ((0, state[P_WORD_END]), (2, state[P_BACK_END]), (3, state[P_POST_END])):
+                if family:
+                    value = norm_of(norms, family, hi - lo)
+                for k in range(lo, hi):
+                    columns[write] = found[k]
+                    values[write] = value
+                    write += 1
+                lo = hi
+            n_pieces = 0
+            for k in range(n_words):
+                if known[8 * tokens[k] + T_INFO] >> PIECES_SHIFT:
+                    n_pieces += write_pieces(tokens[k], state, address_of(every) + 8 * n_pieces)
+            if config[C_DEDUP] == 2 and n_pieces:
+                every[:n_pieces].sort()
                 kept = 0
-                for k in range(at):
+                for k in range(n_pieces):
                     if k == 0 or every[k] != every[k - 1]:
                         every[kept] = every[k]
                         kept += 1
-                n_chars = kept
-            else:
-                every = np.empty(0, dtype=np.uint64)
-            for family in range(4):
-                size = n_chars if family == 1 else counts[family]
-                value = norms[family, 0]
-                if norms[family, 1] == 1:
-                    value = value / math.sqrt(size + norms[family, 2]) if size else 0.0
-                elif norms[family, 1] == 2:
-                    value = value / (size + norms[family, 2]) if size else 0.0
-                if family == 1:
-                    if config[C_DEDUP] == 2:
-                        for k in range(n_chars):
-                            columns[write] = bucket(every[k], shift)
-                            values[write] = value
-                            write += 1
-                    else:
-                        for w in range(bounds[3]):
-                            end = write_pieces(np.int64(scratch.words[w]), memo, config, pieces, 0)
-                            for k in range(end):
-                                columns[write] = bucket(pieces[k], shift)
-                                values[write] = value
-                                write += 1
-                    continue
-                lo = 0 if family == 0 else bounds[0] if family == 2 else bounds[1]
-                for k in range(lo, lo + size):
-                    columns[write] = bucket(scratch.features[k], shift)
-                    values[write] = value
-                    write += 1
+                n_pieces = kept
+            value = norm_of(norms, 1, n_pieces)
+            for k in range(n_pieces):
+                columns[write] = offset_of(every[k], shift, 1)
+                values[write] = value
+                write += 1
             ends[row + 1] = write
             row += 1
         return row, write, made_from
 
-    return fill_rows
-
-
-def make_norms(spec: FeatureSpec) -> Any:
-    """float64, shape (4, 3): scale, kind of norm (0 none, 1 sqrt, 2 mean) and offset of each family."""
-    kind = ("none", "sqrt", "mean").index(spec.norm)
-    return np.array([[spec.scales[f], 0 if f == 3 else kind, spec.offsets[f]] for f in range(4)], dtype=np.float64)
+    return entry(fill_rows, counts_references=True)
 
 
 def extract(data: Any, offsets: Any, spec: FeatureSpec, lexicon: Lexicon) -> tuple[Any, Any, Any]:
@@ -125,22 +119,22 @@ def extract(data: Any, offsets: Any, spec: FeatureSpec, lexicon: Lexicon) -> tup
         values float32, columns int32, row ends int64 of shape (n + 1,). A bucket may stand twice in a row.
     """
     fill_rows = _make_entry()
-    memo, scratch = make_memo(), make_scratch()
-    tables, config, norms = make_tables(spec, lexicon), make_config(spec), make_norms(spec)
+    state = State(make_tables(spec, lexicon), learner=make_learner().address)
+    # The kernel may read somewhat beyond a post.
+    data = np.concatenate([data[: offsets[-1]], np.zeros(PADDING, dtype=np.uint8)])
     # The longest post alone must fit; the usual block is four million entries.
     longest = int(np.max(np.diff(offsets), initial=0))
-    room = max(1 << 22, min(longest, MAX_TOKENS) * PER_TOKEN + 64 + 6 * (6 * longest + 2 * MAX_TOKENS))
+    n_pieces = 6 * (6 * longest + 2 * MAX_TOKENS)
+    room = max(1 << 22, min(longest, MAX_TOKENS) * (PER_TOKEN + 1) + 64 + n_pieces)
     columns = np.empty(room, dtype=np.int32)
     values = np.empty(room, dtype=np.float32)
     ends = np.zeros(len(offsets), dtype=np.int64)
-    pieces = np.empty(_PIECES, dtype=np.uint64)
+    every = np.empty(n_pieces, dtype=np.uint64)
     parts_c, parts_v = [], []
     row, total = 0, 0
     while row < len(offsets) - 1:
         begin = row
-        row, used, _ = fill_rows(
-            data, offsets, begin, memo, scratch, tables, config, norms, columns, values, ends, pieces
-        )
+        row, used, _ = fill_rows(data, offsets, begin, state.words, columns, values, ends, every)
         ends[begin + 1 : row + 1] += total
         total += used
         parts_c.append(columns[:used].copy())

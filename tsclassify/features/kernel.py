@@ -20,9 +20,9 @@ from tsclassify.features.spec import FeatureSpec
 from tsclassify.text.lexicon import Lexicon
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from tsclassify.features.state import State
 
-__all__ = ["Scorer", "pack_rows"]
+__all__ = ["Scorer"]
 
 _PLAIN_TEXTS: Final = 48
 """Texts that a process scores without the kernel: loading it takes as long as a thousand of them (benchmarks)."""
@@ -30,15 +30,6 @@ _PLAIN_TEXTS: Final = 48
 _PLAIN_BYTES: Final = 16_384
 _CHUNK: Final = 4096
 _LANES: Final = 8
-
-
-def pack_rows(weights: NDArray[np.int8]) -> NDArray[np.uint64]:
-    """Weights of shape (buckets, 8 * tables) as uint64 words of shape (tables * buckets,), each byte weight + 128."""
-    buckets, lanes = weights.shape
-    raised = (weights.astype(np.int16) + 128).astype(np.uint8)
-    tables = [raised[:, at : at + _LANES] for at in range(0, lanes, _LANES)]
-    words = [np.ascontiguousarray(table).view("<u8").reshape(buckets) for table in tables]
-    return np.concatenate(words).astype(np.uint64)
 
 
 class _Table:
@@ -53,42 +44,20 @@ class _Table:
         self.n_lanes = array.shape[1]
         padded = -self.n_lanes % _LANES
         self.weights = np.pad(array, ((0, 0), (0, padded))) if padded else np.ascontiguousarray(array)
-        self.lanes = np.zeros((2, self.n_lanes + padded), dtype=np.float64)
+        self.lanes: NDArray[np.float64] = np.zeros((2, self.n_lanes + padded), dtype=np.float64)
         for number, values in enumerate((scales, bias)):
             values = np.asarray(values, dtype=np.float64)
             if values.shape != (self.n_lanes,) or not np.isfinite(values).all():
                 raise InputError(f"{place}: scales and bias must be {self.n_lanes} finite numbers, got {values.shape}")
             self.lanes[number, : self.n_lanes] = values
-        self._packed: NDArray[np.uint64] | None = None
 
-    @property
-    def packed(self) -> NDArray[np.uint64]:
-        if self._packed is None:
-            self._packed = pack_rows(self.weights)
-        return self._packed
+    def place(self) -> None:
+        """Move the weights to where a row never lies across two cache lines."""
+        from tsclassify.features.buffers import aligned
 
-
-class _State:
-    """One thread's memo, scratch and argument lists for each table."""
-
-    def __init__(self, owner: Scorer, kernel: ModuleType) -> None:
-        from tsclassify.features import build, memo
-
-        scratch = build.make_scratch()
-        shared = (*memo.make_memo(), *scratch, *owner.tables, owner.config)
-        self.tails = [
-            (
-                *shared,
-                table.packed,
-                owner.norms,
-                table.lanes,
-                np.zeros(memo.piece_words(table.lanes.shape[1] // _LANES, number == 0), dtype=np.uint64),
-                np.empty(512, dtype=np.uint64),
-                np.zeros(8, dtype=np.int64),
-                np.zeros(16, dtype=np.uint64),
-            )
-            for number, table in enumerate(owner.parts)
-        ]
+        placed = aligned(self.weights.size, np.int8).reshape(self.weights.shape)
+        placed[:] = self.weights
+        self.weights = placed
 
 
 class Scorer:
@@ -130,9 +99,11 @@ class Scorer:
         if signal_weights is not None:
             self.parts.append(_Table(spec, signal_weights, signal_scales, signal_bias, "scorer signals"))
         self._kernel: Any = None
-        self._states: list[_State] = []
+        self._learner: Any = None
+        self._states: tuple[list[State], ...] = tuple([] for _ in self.parts)
         self._lock = threading.Lock()
         self._n_plain = 0
+        self._width = self.parts[0].lanes.shape[1]
 
     def logits(self, data: NDArray[np.uint8], offsets: NDArray[np.int64], *, threads: int = 1) -> NDArray[np.float32]:
         """Logits of all posts.
@@ -170,15 +141,13 @@ class Scorer:
             one = np.array([0, len(text)], dtype=np.int64)
             first: NDArray[np.float32] = self.logits(np.frombuffer(text, dtype=np.uint8), one)[0]
             return first
-        state = self._take()
-        try:
-            part = self.parts[0]
-            out = np.empty((1, part.lanes.shape[1]), dtype=np.float32)
-            data = np.frombuffer(text, dtype=np.uint8)
-            self._kernel(data, np.array([0, len(text)], dtype=np.int64), _FIRST, out, *state.tails[0])
-        finally:
-            self._states.append(state)
-        return out[0, : part.n_lanes]
+        state = self._take(0)
+        out = np.empty((1, self._width), dtype=np.float32)
+        tail = np.frombuffer(text + _PADDING, dtype=np.uint8)
+        state.one[1] = len(text)
+        self._kernel(_NOTHING, state.one, _FIRST, tail, 0, out, state.words)
+        self._states[0].append(state)
+        return out[0, : self.parts[0].n_lanes]
 
     def warm_up(self) -> None:
         """Load the kernel now, compiling it when it is not in the cache."""
@@ -189,24 +158,28 @@ class Scorer:
                 self._kernel = self._load()
 
     def _load(self) -> Any:
-        from tsclassify.features import accumulate, build, extract
+        from tsclassify.features import accumulate, state
 
-        self.tables = build.make_tables(self.spec, self.lexicon)
-        self.config = build.make_config(self.spec)
-        self.norms = extract.make_norms(self.spec)
+        self._tables = state.make_tables(self.spec, self.lexicon)
+        for table in self.parts:
+            table.place()
         kernel = accumulate.make_entry()
         folder = kernel.stats.cache_path
         # without a folder, that was said already when the kernel was made
         if folder is not None and not any(Path(folder).glob("accumulate.make_entry*.nbc")):
             sys.stderr.write("tsclassify: compiling the scoring kernel, once\n")
             sys.stderr.flush()
+        self._learner = accumulate.make_learner()
         return kernel
 
-    def _take(self) -> _State:
+    def _take(self, part: int) -> State:
+        """A memo with scratch space for one table: one that no thread uses, or a new one."""
         try:
-            return self._states.pop()
+            return self._states[part].pop()
         except IndexError:
-            return _State(self, self._kernel)
+            from tsclassify.features.state import State
+        table = self.parts[part]
+        return State(self._tables, table.weights, table.lanes, learner=self._learner.address)
 
     def _run(self, part: int, data: Any, offsets: Any, rows: Any, threads: int) -> NDArray[np.float32]:
         data, offsets = _checked(data, offsets)
@@ -222,25 +195,26 @@ class Scorer:
                 self._n_plain += len(rows)
                 return self._plain(table, data, offsets, rows)
             self.warm_up()
+        tail = _tail(data, offsets)
         if threads <= 1 or len(rows) <= _CHUNK:
-            self._chunk(part, data, offsets, rows, out)
+            self._chunk(part, data, offsets, rows, tail, out)
         else:
             spans = range(0, len(rows), _CHUNK)
             with ThreadPoolExecutor(threads) as pool:
                 list(
                     pool.map(
-                        lambda at: self._chunk(part, data, offsets, rows[at : at + _CHUNK], out[at : at + _CHUNK]),
+                        lambda at: self._chunk(
+                            part, data, offsets, rows[at : at + _CHUNK], tail, out[at : at + _CHUNK]
+                        ),
                         spans,
                     )
                 )
         return out[:, : table.n_lanes]
 
-    def _chunk(self, part: int, data: Any, offsets: Any, rows: Any, out: Any) -> None:
-        state = self._take()
-        try:
-            self._kernel(data, offsets, rows, out, *state.tails[part])
-        finally:
-            self._states.append(state)
+    def _chunk(self, part: int, data: Any, offsets: Any, rows: Any, tail: Any, out: Any) -> None:
+        state = self._take(part)
+        self._kernel(data, offsets, rows, *tail, out, state.words)
+        self._states[part].append(state)
 
     def _plain(self, table: _Table, data: Any, offsets: Any, rows: Any) -> NDArray[np.float32]:
         """The same sums and the same float steps as the kernel, post by post."""
@@ -259,6 +233,16 @@ class Scorer:
 
 
 _FIRST = np.zeros(1, dtype=np.int64)
+_PADDING: Final = bytes(96)
+"""Bytes that the kernel may read after a post."""
+
+_NOTHING = np.frombuffer(b"", dtype=np.uint8)
+
+
+def _tail(data: Any, offsets: Any) -> tuple[Any, int]:
+    """The posts at the end of the buffer that lack the padding, copied with it, and the number of the first one."""
+    first = int(np.searchsorted(offsets[1:], len(data) - len(_PADDING), side="right"))
+    return np.frombuffer(data[offsets[first] : offsets[-1]].tobytes() + _PADDING, dtype=np.uint8), first
 
 
 def _checked(data: Any, offsets: Any) -> tuple[Any, Any]:
@@ -269,6 +253,10 @@ def _checked(data: Any, offsets: Any) -> tuple[Any, Any]:
         raise InputError(f"scorer: data must be uint8 of one dimension, got {data.dtype} {data.shape}")
     if offsets.ndim != 1 or len(offsets) < 1:
         raise InputError(f"scorer: offsets must be of one dimension with n + 1 numbers, got shape {offsets.shape}")
+    if data.flags.writeable:
+        # one type of array, so that the kernel is compiled once
+        data = data.view()
+        data.flags.writeable = False
     if offsets[0] < 0 or offsets[-1] > len(data) or (len(offsets) > 1 and bool((np.diff(offsets) < 0).any())):
         raise InputError("scorer: offsets must rise and stay inside data, got some that do not")
     return data, offsets

@@ -1,71 +1,74 @@
-"""Compiled memory of one thread: interned tokens, known stretches, and the decoding that fills them.
+"""Compiled memory of one thread: its state, interned tokens, and the decoding that fills them.
 
 Tokens and stretches are compared in full, never by hash alone, so what is remembered changes no score. A token's row
-is one cache line: its hashes, what it is, and the sums of the weight rows of its pieces.
+is one cache line: its hash, what it is, the weights of the word itself, and the sums of the weights of its pieces.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from tsclassify.features import hashing
-from tsclassify.features.compiled import RULES, jit, mix
+from tsclassify.features.buffers import add_rows, i1_at, i4_at, i8_at, u8_at
+from tsclassify.features.compiled import RULES, jit, mix, offset_of
+from tsclassify.features.state import (
+    A_BEGINS,
+    A_CHARS,
+    A_CODES,
+    A_CONFIG,
+    A_EXTRA,
+    A_GROUP_KEYS,
+    A_KEYS,
+    A_LEXED,
+    A_LEXICON,
+    A_PIECES,
+    A_SLOTS,
+    A_STREAM,
+    A_TOKENS,
+    A_WEIGHTS,
+    C_BITS,
+    C_CHAR_MAX,
+    C_CHAR_MIN,
+    C_WORD_MAX,
+    CODES,
+    GROUPS,
+    KINDS,
+    MARKS,
+    MODE_KEEP,
+    MODE_MASK,
+    N_CODES_USED,
+    N_KNOWN,
+    N_TABLES,
+    NAMES,
+    O_CHAIN,
+    O_EXPANSIONS,
+    O_MASK,
+    O_MEMBERS,
+    O_NEGATORS,
+    O_SILENT,
+    O_SLOTS,
+    OUT,
+    STREAM,
+    TOKEN_SLOTS,
+)
 from tsclassify.text import rules
-from tsclassify.text.normalize import MAX_STRETCH, MAX_TOKENS
 
-__all__ = ["Memo", "Tables", "decode", "intern", "make_memo", "reset", "token_of_row"]
-
-_STREAM: Final = MAX_STRETCH * 6 + 8
-N_TOKENS: Final = 1 << 18
-_N_CODES: Final = 1 << 22
-_TOKEN_SLOTS: Final = 1 << 19
-STRETCH_SLOTS: Final = 1 << 19
-MAX_STRETCHES: Final = 400_000
-N_REFS: Final = 1 << 20
-
-_SEED_TOKEN = np.uint64(hashing.SEED_TOKEN)
-_GENERIC = np.uint64(0)
+__all__ = ["decode", "intern", "token_of_lexed", "write_pieces"]
 
 ENTRIES: Final = 4352
-"""Where the entries begin in ``Tables.chars``, after the block index."""
+"""Where the entries begin in the character table, after the block index."""
 
-# Segments of ``Memo.ints``.
-_T_SLOTS: Final = 0
-T_BEGIN: Final = _T_SLOTS + _TOKEN_SLOTS
-T_CODES: Final = T_BEGIN + N_TOKENS
-SEQ: Final = T_CODES + _N_CODES
-SEQ_FLAGS: Final = SEQ + MAX_TOKENS + 8
-_INTS: Final = SEQ_FLAGS + MAX_TOKENS + 8
-
-# Words of a token's row in ``Memo.tokens``.
+# Words of a token's row; from T_OWN on they are what is added for a word.
 T_HASH: Final = 0
-T_BACK: Final = 1
-T_INFO: Final = 2
-T_SEEN: Final = 3
-T_SUMS: Final = 4
+T_INFO: Final = 1
+T_SEEN: Final = 2
+T_OWN: Final = 3
+EXTRA_WORDS: Final = 5
+"""Words for each further table of eight lanes: the word's own weights and the sums of its pieces."""
 
-# Words of a stretch's row in ``Memo.stretches``: its bytes, then these. A row of another life is free.
-S_META: Final = 3
-S_REF: Final = 4
-
-# Places in ``Memo.counts``.
-N_KNOWN: Final = 0
-N_CODES_USED: Final = 1
-N_STRETCHES_USED: Final = 2
-N_REFS_USED: Final = 3
-LIFE: Final = 5
-POST: Final = 6
-
-# Rows of ``Memo.stream``.
-CODES: Final = 0
-KINDS: Final = 1
-MARKS: Final = 2
-WORD: Final = 3
-OUT: Final = 4
-
-# What a token is: kind in bits 0-3 of its info, then these, then its length, group + 1 and number of pieces.
+# What a token is: kind in bits 0-3 of its info, then these, then its post flags, length, group + 1, number of pieces.
 KIND_QUESTION: Final = 5
 KIND_EXCLAMATION: Final = 6
 KIND_QUOTE: Final = 7
@@ -74,120 +77,42 @@ SINGLE: Final = 16
 MASKED: Final = 32
 NEGATOR: Final = 64
 SILENT: Final = 128
-OTHER_SCRIPT: Final = 256
-SUMMED: Final = 512
-LENGTH_SHIFT: Final = 16
+BACK_OWN: Final = 256
+BACK_GROUP: Final = 512
+FLAGS_SHIFT: Final = 10
+LENGTH_SHIFT: Final = 24
 GROUP_SHIFT: Final = 32
-PIECES_SHIFT: Final = 48
+PIECES_SHIFT: Final = 40
 
-MODE_MASK: Final = 0
-MODE_BACK: Final = 1
-MODE_KEEP: Final = 2
-MODE_FOLD: Final = 3
+_SEED_TOKEN = np.uint64(hashing.SEED_TOKEN)
+_SEED_WORD = np.uint64(hashing.SEED_WORD)
+_SEED_CHAR = np.uint64(hashing.SEED_CHAR)
+_BLANK = np.uint64(32)
 
-
-class Tables(NamedTuple):
-    """Read-only arrays. Few and long rather than many: each array that is passed on costs compile time.
-
-    Attributes
-    ----------
-    chars
-        int32: block index (4352), entries, expansions of the character table.
-    twins
-        int64: letters of other scripts by rising code point, then their Latin look-alikes.
-    keys
-        uint64: the lexicon's open hash table, then the hashes of its groups.
-    lexicon
-        int64: 16 options, then per group (mode, fold after, fold into, spare), then the hash table's groups or -1.
-    """
-
-    chars: Any
-    twins: Any
-    keys: Any
-    lexicon: Any
-
-
-# Places in ``Tables.lexicon``.
-O_EXPANSIONS: Final = 0
-O_SLOTS: Final = 1
-O_MASK: Final = 2
-O_NEGATORS: Final = 3
-O_CHAIN: Final = 4
-O_SILENT: Final = 5
-O_CHAR_MIN: Final = 6
-O_CHAR_MAX: Final = 7
-O_MEMBERS: Final = 8
-GROUPS: Final = 16
-
-
-class Memo(NamedTuple):
-    """What one thread has seen, and its scratch space; every array has a fixed size."""
-
-    counts: Any
-    ints: Any
-    keys: Any
-    tokens: Any
-    stretches: Any
-    refs: Any
-    stream: Any
-    rows: Any
-
-
-def make_memo() -> Memo:
-    """An empty memo; pages are touched only as they are used."""
-    counts = np.zeros(8, dtype=np.int64)
-    counts[LIFE] = 1
-    return Memo(
-        counts=counts,
-        ints=np.zeros(_INTS, dtype=np.int32),
-        keys=np.empty(N_TOKENS, dtype=np.uint64),
-        tokens=np.empty(8 * N_TOKENS, dtype=np.uint64),
-        stretches=np.zeros(8 * STRETCH_SLOTS, dtype=np.uint64),
-        refs=np.empty(N_REFS, dtype=np.int64),
-        stream=np.empty((5, _STREAM), dtype=np.int64),
-        rows=np.empty(6 * (_STREAM + 1), dtype=np.int64),
-    )
-
-
-def piece_words(n_tables: int, is_first: bool) -> int:
-    """Words that hold the pieces' sums outside the tokens' rows: none for one table of eight lanes, read first."""
-    return 0 if is_first and n_tables == 1 else 5 * N_TOKENS * n_tables
-
+# The post flag of each kind of token, in the order of ``POST_FLAGS``; another script's is 4096.
+_FLAG_OF_KIND: Final = (0, 8, 16, 32, 64, 1, 2, 4, 256)
+_FLAG_SCRIPT: Final = 4096
+_NAMED_LENGTHS: Final = (5, 6, 5, 7)
 
 _undo_entities = RULES["undo_entities"]
 
-_NAMED = np.array([[ord(c) for c in name.ljust(8)] for name in ("<url>", "<user>", "<num>", "<email>")]).reshape(-1)
-_NAMED_LENGTHS = np.array([5, 6, 5, 7])
+
+@jit
+def stream_at(state: Any, row: int) -> Any:
+    """Address of one of the buffers CODES, KINDS, MARKS, WORD, OUT."""
+    return state[A_STREAM] + 8 * STREAM * row
 
 
 @jit
-def reset(memo: Any) -> None:
-    """Forget everything; a new life makes all stretches, and sums kept elsewhere, void."""
-    memo.counts[:LIFE] = 0
-    memo.counts[LIFE] += 1
-    memo.ints[:_TOKEN_SLOTS] = 0
-
-
-@jit
-def is_full(counts: Any) -> Any:
-    """Whether the next post might not fit: one interns at most 50,000 tokens (read, one stretch over, joined)."""
-    return (
-        counts[N_KNOWN] > N_TOKENS - 2 * MAX_TOKENS
-        or counts[N_CODES_USED] > _N_CODES - 52_000 * rules.MAX_WORD
-        or counts[N_STRETCHES_USED] > MAX_STRETCHES * 7 // 8
-        or counts[N_REFS_USED] > N_REFS * 7 // 8
-    )
-
-
-@jit
-def group_of(key: Any, tables: Any) -> Any:
+def group_of(key: Any, state: Any) -> Any:
     """Group number of a token hash, or -1."""
-    size = tables.lexicon[O_SLOTS]
-    members = tables.lexicon[O_MEMBERS]
+    lexicon, keys = i8_at(state[A_LEXICON]), u8_at(state[A_GROUP_KEYS])
+    size = lexicon[O_SLOTS]
+    members = lexicon[O_MEMBERS]
     slot = np.int64(key & np.uint64(size - 1))
-    while tables.lexicon[members + slot] >= 0:
-        if tables.keys[slot] == key:
-            return tables.lexicon[members + slot]
+    while lexicon[members + slot] >= 0:
+        if keys[slot] == key:
+            return lexicon[members + slot]
         slot = (slot + 1) & (size - 1)
     return -1
 
@@ -202,83 +127,135 @@ def hash_codes(codes: Any, begin: int, length: int) -> Any:
 
 
 @jit
-def intern(  # noqa: C901 (one record, filled in one place)
-    codes: Any, begin: int, length: int, kind: int, memo: Any, tables: Any
-) -> Any:
+def write_pieces(token: int, state: Any, out: int) -> int:
+    """Hashes of all pieces of a word with a blank on each side to the address `out`; returns their number."""
+    pieces = u8_at(out)
+    codes, config = i4_at(state[A_CODES]), i8_at(state[A_CONFIG])
+    begin = i4_at(state[A_BEGINS])[token]
+    length = i8_at(state[A_TOKENS])[8 * token + T_INFO] >> LENGTH_SHIFT & 255
+    shortest, longest = config[C_CHAR_MIN], config[C_CHAR_MAX]
+    count = 0
+    for i in range(-1, length + 1):
+        h = _SEED_CHAR
+        for j in range(i, min(length + 1, i + longest)):
+            code = _BLANK
+            if 0 <= j < length:
+                code = np.uint64(codes[begin + j])
+            h = mix(h, code)
+            if j - i + 1 >= shortest:
+                pieces[count] = h
+                count += 1
+    return count
+
+
+@jit
+def sum_up(token: int, info: int, key: Any, state: Any) -> None:
+    """Remember the weights of the word itself and the sums of its pieces, for each table of eight lanes."""
+    tables, config = state[N_TABLES], i8_at(state[A_CONFIG])
+    shift, stride = np.uint64(64 - config[C_BITS]), np.int64(8 * tables)
+    hashes = u8_at(state[A_PIECES])
+    offsets = i4_at(state[A_PIECES])
+    count = 0
+    if info >> PIECES_SHIFT:
+        count = write_pieces(token, state, state[A_PIECES])
+        for k in range(count):
+            # the offset of a hash lies at or before it, so none is overwritten unread
+            offsets[k] = offset_of(hashes[k], shift, stride)
+    own = offset_of(mix(_SEED_WORD, key), shift, stride)
+    for table in range(tables):
+        weights = state[A_WEIGHTS] + 8 * table
+        at = state[A_TOKENS] + 64 * token + 8 * T_OWN
+        if table:
+            at = state[A_EXTRA] + 8 * EXTRA_WORDS * (token * (tables - 1) + table - 1)
+        kept = i8_at(at)
+        kept[0] = i8_at(weights + own)[0] if config[C_WORD_MAX] else 0
+        for k in range(1, EXTRA_WORDS):
+            kept[k] = 0
+        add_rows(weights, state[A_PIECES], 0, count, at + 8)
+
+
+@jit
+def intern(codes: Any, begin: int, length: int, kind: int, state: Any) -> Any:
     """Number of the token with these code points; compared in full."""
     key = hash_codes(codes, begin, length)
-    slot = np.int64(key & np.uint64(_TOKEN_SLOTS - 1))
-    while memo.ints[slot] > 0:
-        token = np.int64(memo.ints[slot]) - 1
-        known = np.int64(memo.tokens[8 * token + T_INFO]) >> LENGTH_SHIFT & 0xFFFF
-        if memo.keys[token] == key and known == length:
-            same = True
-            at = memo.ints[T_BEGIN + token]
-            for k in range(length):
-                if memo.ints[T_CODES + at + k] != codes[begin + k]:
-                    same = False
-                    break
-            if same:
+    slots, keys, begins = i4_at(state[A_SLOTS]), u8_at(state[A_KEYS]), i4_at(state[A_BEGINS])
+    known, tokens = i4_at(state[A_CODES]), i8_at(state[A_TOKENS])
+    slot = np.int64(key & np.uint64(TOKEN_SLOTS - 1))
+    while slots[slot] > 0:
+        token = slots[slot] - 1
+        if keys[token] == key and tokens[8 * token + T_INFO] >> LENGTH_SHIFT & 255 == length:
+            at = begins[token]
+            same = 0
+            while same < length and known[at + same] == codes[begin + same]:
+                same += 1
+            if same == length:
                 return token
-        slot = (slot + 1) & (_TOKEN_SLOTS - 1)
-    token = memo.counts[N_KNOWN]
-    memo.counts[N_KNOWN] = token + 1
-    memo.ints[slot] = token + 1
-    at = memo.counts[N_CODES_USED]
-    memo.counts[N_CODES_USED] = at + length
+        slot = (slot + 1) & (TOKEN_SLOTS - 1)
+    token = state[N_KNOWN]
+    state[N_KNOWN] = token + 1
+    slots[slot] = token + 1
+    at = state[N_CODES_USED]
+    state[N_CODES_USED] = at + length
     for k in range(length):
-        memo.ints[T_CODES + at + k] = codes[begin + k]
-    memo.keys[token] = key
-    memo.ints[T_BEGIN + token] = at
-    info = kind | length << LENGTH_SHIFT
-    first = codes[begin]
-    if kind == 0 and length == 1 and 97 <= first <= 122:
-        info |= SINGLE
-    if kind == 0 and first >= 128:
-        info |= OTHER_SCRIPT
-    if KIND_QUESTION <= kind <= KIND_QUOTE and tables.lexicon[O_SILENT] >> (kind - KIND_QUESTION) & 1:
-        info |= SILENT
-    shown = key
-    back = _GENERIC
-    if KIND_QUESTION <= kind <= KIND_QUOTE or (kind and kind != KIND_EMOJI and not tables.lexicon[O_CHAIN]):
-        back = key
-    group = group_of(key, tables)
-    if group >= 0:
-        mode = tables.lexicon[GROUPS + 4 * group]
-        group_key = tables.keys[tables.lexicon[O_SLOTS] + group]
-        back = key if mode == MODE_KEEP else group_key
-        if mode == MODE_MASK and tables.lexicon[O_MASK]:
-            shown = group_key
-            info |= MASKED
-        if group == tables.lexicon[O_NEGATORS]:
-            info |= NEGATOR
-        info |= (group + 1) << GROUP_SHIFT
-    if kind == 0 and not info & MASKED:
-        pieces = 0
-        for size in range(tables.lexicon[O_CHAR_MIN], tables.lexicon[O_CHAR_MAX] + 1):
-            pieces += max(0, length + 3 - size)
-        info |= pieces << PIECES_SHIFT
-    memo.tokens[8 * token + T_HASH] = shown
-    memo.tokens[8 * token + T_BACK] = back
-    memo.tokens[8 * token + T_INFO] = info
-    memo.tokens[8 * token + T_SEEN] = 0
+        known[at + k] = codes[begin + k]
+    keys[token] = key
+    begins[token] = at
+    describe(token, codes[begin], length, kind, key, state)
     return token
 
 
 @jit
-def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> Any:
-    """UTF-8 bytes to a stream in ``memo.stream``; an invalid byte becomes U+FFFD, a sign."""
-    codes, kinds, marks = memo.stream[CODES], memo.stream[KINDS], memo.stream[MARKS]
-    chars = tables.chars
-    expansions = tables.lexicon[O_EXPANSIONS]
+def describe(token: int, first: int, length: int, kind: int, key: Any, state: Any) -> None:
+    """Fill the row of a new token."""
+    lexicon, config = i8_at(state[A_LEXICON]), i8_at(state[A_CONFIG])
+    info = kind | length << LENGTH_SHIFT | _FLAG_OF_KIND[kind] << FLAGS_SHIFT
+    if kind == 0 and length == 1 and 97 <= first <= 122:
+        info |= SINGLE
+    if kind == 0 and first >= 128:
+        info |= _FLAG_SCRIPT << FLAGS_SHIFT
+    is_sign = KIND_QUESTION <= kind <= KIND_QUOTE
+    if is_sign and lexicon[O_SILENT] >> (kind - KIND_QUESTION) & 1:
+        info |= SILENT
+    shown = key
+    back = BACK_OWN if is_sign or (kind and kind != KIND_EMOJI and not lexicon[O_CHAIN]) else 0
+    group = group_of(key, state)
+    if group >= 0:
+        mode = lexicon[GROUPS + 4 * group]
+        back = BACK_OWN if mode == MODE_KEEP else BACK_GROUP
+        if mode == MODE_MASK and lexicon[O_MASK]:
+            shown = u8_at(state[A_GROUP_KEYS])[lexicon[O_SLOTS] + group]
+            info |= MASKED
+        if group == lexicon[O_NEGATORS]:
+            info |= NEGATOR
+        info |= (group + 1) << GROUP_SHIFT
+    info |= back
+    if kind == 0 and not info & MASKED:
+        pieces = 0
+        for size in range(config[C_CHAR_MIN], config[C_CHAR_MAX] + 1):
+            pieces += max(0, length + 3 - size)
+        info |= pieces << PIECES_SHIFT
+    u8_at(state[A_TOKENS])[8 * token + T_HASH] = shown
+    tokens = i8_at(state[A_TOKENS])
+    tokens[8 * token + T_INFO] = info
+    tokens[8 * token + T_SEEN] = 0
+    if state[N_TABLES] and not info & MASKED:
+        sum_up(token, info, key, state)
+
+
+@jit
+def decode(text: int, lo: int, hi: int, state: Any) -> Any:
+    """UTF-8 bytes to a stream; an invalid byte becomes U+FFFD, a sign."""
+    data, chars = i1_at(text), i4_at(state[A_CHARS])
+    codes, kinds, marks = i8_at(stream_at(state, CODES)), i8_at(stream_at(state, KINDS)), i8_at(stream_at(state, MARKS))
+    expansions = i8_at(state[A_LEXICON])[O_EXPANSIONS]
     n = 0
     pos = lo
     hidden = 0
     ampersand = False
     while pos < hi:
-        lead = np.int64(data[pos])
+        lead = data[pos]
         width = 1
-        code: Any = 0xFFFD
+        code = 0xFFFD
         if lead < 0x80:
             code = lead
         elif 0xC2 <= lead <= 0xF4:
@@ -287,7 +264,7 @@ def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> Any:
             good = pos + need < hi
             if good:
                 for k in range(1, need + 1):
-                    tail = np.int64(data[pos + k])
+                    tail = data[pos + k]
                     if tail & 0xC0 != 0x80:
                         good = False
                     value = value << 6 | (tail & 0x3F)
@@ -300,58 +277,56 @@ def decode(data: Any, lo: int, hi: int, memo: Any, tables: Any) -> Any:
                 code = value
                 width = need + 1
         pos += width
-        entry = np.int64(chars[ENTRIES + np.int64(chars[code >> 8]) * 256 + (code & 255)])
+        entry = chars[ENTRIES + chars[code >> 8] * 256 + (code & 255)]
         if entry & 16:
             if entry & 32:
                 hidden = rules.AFTER_HIDDEN
             continue
         mark = hidden | (rules.STYLED if entry & 32 else 0) | (rules.UPPER if 65 <= code <= 90 else 0)
         hidden = 0
-        if entry & 8:
-            at = expansions + (entry >> 8)
-            for k in range(np.int64(chars[at])):
-                part = np.int64(chars[at + 1 + k])
-                codes[n] = part
-                kinds[n] = chars[ENTRIES + np.int64(chars[part >> 8]) * 256 + (part & 255)] & 7
-                marks[n] = mark
-                n += 1
-        else:
-            target = entry >> 8
-            codes[n] = target if target else code
-            kinds[n] = entry & 7
+        # one code point, or as many as the table says
+        at = expansions + (entry >> 8)
+        count = chars[at] if entry & 8 else 1
+        for k in range(count):
+            part = code
+            kind = entry & 7
+            if entry & 8:
+                part = chars[at + 1 + k]
+                kind = chars[ENTRIES + chars[part >> 8] * 256 + (part & 255)] & 7
+            elif entry >> 8:
+                part = entry >> 8
+            codes[n] = part
+            kinds[n] = kind
             marks[n] = mark
-            ampersand = ampersand or code == 38
             n += 1
+        ampersand = ampersand or code == 38
     if ampersand:
         # Places are of no use here; the output buffer takes them.
-        n = _undo_entities(codes, kinds, marks, memo.stream[OUT], n)
+        n = _undo_entities(codes, kinds, marks, i8_at(stream_at(state, OUT)), n)
     return n
 
 
 @jit
-def token_of_row(row: int, memo: Any, tables: Any) -> Any:
+def token_of_lexed(row: int, state: Any) -> Any:
     """Intern one lexed token."""
-    out = memo.stream[OUT]
-    begin = memo.rows[6 * row]
-    length = memo.rows[6 * row + 1]
-    kind = memo.rows[6 * row + 4]
+    out = i8_at(stream_at(state, OUT))
+    lexed = i8_at(state[A_LEXED])
+    begin = lexed[6 * row]
+    length = lexed[6 * row + 1]
+    kind = lexed[6 * row + 4]
+    as_kind = 0
     if kind == rules.WORD:
-        if (
-            memo.rows[6 * row + 5] & rules.POSSESSIVE
-            and length > 1
-            and group_of(hash_codes(out, begin, length), tables) < 0
-        ):
-            group = group_of(hash_codes(out, begin, length - 1), tables)
-            if group >= 0 and tables.lexicon[GROUPS + 4 * group] == MODE_MASK:
+        if lexed[6 * row + 5] & rules.POSSESSIVE and length > 1 and group_of(hash_codes(out, begin, length), state) < 0:
+            group = group_of(hash_codes(out, begin, length - 1), state)
+            if group >= 0 and i8_at(state[A_LEXICON])[GROUPS + 4 * group] == MODE_MASK:
                 length -= 1
-        return intern(out, begin, length, 0, memo, tables)
-    if kind == rules.SYMBOL:
+    elif kind == rules.SYMBOL:
         code = out[begin]
-        symbol = KIND_QUESTION if code == 63 else KIND_EXCLAMATION if code == 33 else KIND_QUOTE
-        return intern(out, begin, 1, symbol if code < 128 else KIND_EMOJI, memo, tables)
-    if kind == rules.NUMBER and length > 0 and group_of(hash_codes(out, begin, length), tables) >= 0:
-        return intern(out, begin, length, 0, memo, tables)
-    word = memo.stream[WORD]
-    for k in range(8):
-        word[k] = _NAMED[8 * (kind - 1) + k]
-    return intern(word, 0, _NAMED_LENGTHS[kind - 1], kind, memo, tables)
+        as_kind = KIND_QUESTION if code == 63 else KIND_EXCLAMATION if code == 33 else KIND_QUOTE
+        if code >= 128:
+            as_kind = KIND_EMOJI
+    elif not (kind == rules.NUMBER and length > 0 and group_of(hash_codes(out, begin, length), state) >= 0):
+        as_kind = kind
+        length = _NAMED_LENGTHS[kind - 1]
+        begin = NAMES + 8 * (kind - 1)
+    return intern(out, begin, length, as_kind, state)

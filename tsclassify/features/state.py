@@ -1,0 +1,196 @@
+"""The state of one thread: an int64 array of counters, results of the current post, and addresses of its buffers.
+
+Compiled code is given the address of this one array; ``State`` owns the buffers and keeps them in place.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsclassify.errors import InputError
+from tsclassify.features import hashing
+from tsclassify.features.buffers import aligned
+from tsclassify.features.spec import FeatureSpec
+from tsclassify.text.lexicon import MODES, Lexicon
+from tsclassify.text.normalize import MAX_STRETCH, MAX_TOKENS
+from tsclassify.text.table import char_table
+
+__all__ = ["State", "make_tables"]
+
+TOKENS: Final = 1 << 18
+CODE_ROOM: Final = 1 << 22
+TOKEN_SLOTS: Final = 1 << 19
+MAX_STRETCHES: Final = 170_000
+FIRST_SLOTS: Final = 1 << 11
+MAX_SLOTS: Final = 1 << 18
+REF_ROOM: Final = 1 << 17
+SEEN: Final = 1 << 21
+STREAM: Final = MAX_STRETCH * 6 + 64
+NAMES: Final = MAX_STRETCH * 6 + 16
+"""Where the written-out names of kinds of tokens stand in the stream OUT, eight places each."""
+
+PER_TOKEN: Final = 20
+"""Most features of one token outside the char family: 4 phrases, 7 skips, negation, start, place, 5 backed off."""
+
+# Counters.
+(N_KNOWN, N_CODES_USED, N_STRETCHES, N_REFS_USED, N_SLOTS, N_LIFE, N_POST, N_STAMP, N_TABLES) = range(9)
+
+# Results of the current post: words and pieces, and the ends of the families word, back and post in A_ROWS.
+(P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_POST_END) = range(9, 14)
+
+# Addresses.
+(
+    A_SELF, A_LEARN, A_TOKENS, A_SLOTS, A_BEGINS, A_CODES, A_KEYS, A_STRETCHES, A_SPARE, A_REFS, A_SEQ, A_STREAM,
+    A_LEXED, A_SHOWN, A_BACK, A_REPEATS, A_WORDS, A_ROWS, A_SEEN, A_PIECES, A_SUMS, A_KEPT, A_CHARS, A_TWINS,
+    A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA,
+) = range(16, 47)  # fmt: skip
+
+# Rows of the stream.
+(CODES, KINDS, MARKS, WORD, OUT) = range(5)
+
+# Places in the config.
+(
+    C_BITS, C_WORD_MAX, C_CHAR_MIN, C_CHAR_MAX, C_BACK_MIN, C_BACK_MAX, C_WINDOW, C_FIRST, C_STARTS, C_FLAGS, C_DEDUP,
+    C_N_SKIPS, C_CHAIN, C_SHARED, C_ENDS, C_SKIPS,
+) = range(16)  # fmt: skip
+
+# Places in the lexicon: options, then per group (mode, fold after, fold into, spare), then the hash table's groups.
+(O_EXPANSIONS, O_SLOTS, O_MASK, O_NEGATORS, O_CHAIN, O_SILENT, O_MEMBERS) = range(7)
+GROUPS: Final = 16
+(MODE_MASK, MODE_BACK, MODE_KEEP, MODE_FOLD) = range(4)
+
+
+def make_config(spec: FeatureSpec) -> NDArray[np.int64]:
+    """The spec as numbers for compiled code."""
+    config = np.zeros(C_SKIPS + 8, dtype=np.int64)
+    config[:C_SKIPS] = [
+        spec.bits, spec.word_max, spec.char_min, spec.char_max, spec.back_min, spec.back_max, spec.negation_window,
+        spec.first, spec.starts, spec.flags, ("none", "word", "feature").index(spec.dedup), len(spec.skips),
+        spec.back_chain, spec.back_shared, spec.ends,
+    ]  # fmt: skip
+    config[C_SKIPS : C_SKIPS + len(spec.skips)] = spec.skips
+    return config
+
+
+def make_norms(spec: FeatureSpec) -> NDArray[np.float64]:
+    """Scale, kind of norm (0 none, 1 sqrt, 2 mean) and offset of each family: shape (4, 3)."""
+    kind = ("none", "sqrt", "mean").index(spec.norm)
+    return np.array([[spec.scales[f], 0 if f == 3 else kind, spec.offsets[f]] for f in range(4)], dtype=np.float64)
+
+
+def make_tables(spec: FeatureSpec, lexicon: Lexicon) -> dict[int, NDArray[Any]]:
+    """What all threads share and only read: place of its address to array."""
+    table = char_table()
+    groups = lexicon.groups
+    size = 64
+    while size < 4 * len(lexicon.words):
+        size *= 2
+    keys = np.zeros(size + len(groups), dtype=np.uint64)
+    head = np.zeros(GROUPS + 4 * len(groups), dtype=np.int64)
+    members = np.full(size, -1, dtype=np.int64)
+    for word, group in lexicon.words.items():
+        key = hashing.text_hash(word)
+        slot = key & (size - 1)
+        while members[slot] >= 0:
+            if int(keys[slot]) == key:
+                raise InputError("lexicon: words must have distinct hashes, got two that share one")
+            slot = (slot + 1) & (size - 1)
+        keys[slot] = key
+        members[slot] = groups.index(group)
+    for number, group in enumerate(groups):
+        fold = lexicon.folds.get(group)
+        shown = fold.back if fold is not None and fold.back else group
+        keys[size + number] = hashing.chain(hashing.SEED_GROUP, map(ord, shown))
+        head[GROUPS + 4 * number] = MODES.index(lexicon.modes[group])
+        if fold is not None:
+            head[GROUPS + 4 * number + 1] = sum(1 << groups.index(after) for after in fold.after)
+            head[GROUPS + 4 * number + 2] = groups.index(fold.into) if fold.into else -1
+    head[O_EXPANSIONS] = len(table.index) + len(table.entries)
+    head[O_SLOTS] = size
+    head[O_MASK] = spec.mask
+    head[O_NEGATORS] = groups.index(spec.negators) if spec.negators in groups else -1
+    head[O_CHAIN] = spec.back_chain
+    head[O_SILENT] = sum(1 << bit for bit, sign in enumerate('?!"') if sign in spec.silent)
+    head[O_MEMBERS] = len(head)
+    chars = np.concatenate([table.index, table.entries, table.expansions])
+    twins = np.concatenate([table.twin_codes, table.twin_letters])
+    # bytes of a stretch of 0 to 24 bytes that belong to each word of its key
+    kept = [[(1 << 8 * min(max(length - at, 0), 8)) - 1 for at in (0, 8, 16, 24)] for length in range(25)]
+    return {
+        A_CHARS: chars.astype(np.int32),
+        # the number of items goes first, as compiled code expects
+        A_TWINS: np.concatenate([[len(twins)], twins]).astype(np.int64),
+        A_GROUP_KEYS: keys,
+        A_LEXICON: np.concatenate([head, members]),
+        A_CONFIG: make_config(spec),
+        A_NORMS: make_norms(spec),
+        A_KEPT: np.array(kept, dtype=np.uint64),
+    }
+
+
+class State:
+    """One thread's memo and scratch space for one part of a model; every buffer has a fixed size.
+
+    Parameters
+    ----------
+    tables
+        From ``make_tables``.
+    weights
+        int8, shape (buckets, 8 * n), and lanes, float64, shape (2, 8 * n): scale and bias; or both None, for an
+        extractor.
+    learner
+        Address of the compiled function that reads a new stretch.
+    """
+
+    def __init__(
+        self,
+        tables: dict[int, NDArray[Any]],
+        weights: NDArray[np.int8] | None = None,
+        lanes: NDArray[np.float64] | None = None,
+        *,
+        learner: int = 0,
+    ) -> None:
+        n = 0 if weights is None else weights.shape[1] // 8
+        own = {
+            A_TOKENS: aligned(8 * TOKENS, np.int64),
+            A_SLOTS: aligned(TOKEN_SLOTS, np.int32),
+            A_BEGINS: aligned(TOKENS, np.int32),
+            A_CODES: aligned(CODE_ROOM, np.int32),
+            A_KEYS: aligned(TOKENS, np.uint64),
+            A_STRETCHES: aligned(8 * 2 * MAX_SLOTS, np.uint64),
+            A_REFS: aligned(REF_ROOM, np.int64),
+            A_EXTRA: aligned(max(0, n - 1) * 5 * TOKENS, np.int64),
+            A_SPARE: aligned(8 + STREAM, np.int64),
+            A_SEQ: aligned(MAX_TOKENS + 8, np.int64),
+            A_STREAM: aligned(5 * STREAM, np.int64),
+            A_LEXED: aligned(6 * (STREAM + 1), np.int64),
+            A_SHOWN: aligned(MAX_TOKENS + 8, np.uint64),
+            A_BACK: aligned(MAX_TOKENS + 8, np.uint64),
+            A_REPEATS: aligned(MAX_TOKENS + 8, np.uint8),
+            A_WORDS: aligned(MAX_TOKENS + 8, np.int32),
+            A_ROWS: aligned(MAX_TOKENS * PER_TOKEN + 64, np.int32),
+            A_SEEN: aligned(2 * SEEN, np.uint64),
+            A_PIECES: aligned(512, np.uint64),
+            A_SUMS: aligned(32, np.int64),
+        }
+        names = ("<url>", "<user>", "<num>", "<email>")
+        for number, name in enumerate(names):
+            at = OUT * STREAM + NAMES + 8 * number
+            own[A_STREAM][at : at + len(name)] = [ord(code) for code in name]
+        self.buffers: dict[int, NDArray[Any]] = {**tables, **own}
+        if weights is not None and lanes is not None:
+            self.buffers |= {A_WEIGHTS: weights, A_LANES: lanes}
+        self.words = aligned(64, np.int64)
+        for place, buffer in self.buffers.items():
+            self.words[place] = buffer.ctypes.data
+        self.words[A_SELF] = self.words.ctypes.data
+        self.words[A_LEARN] = learner
+        self.words[A_TWINS] += 8
+        self.words[N_TABLES] = n
+        self.words[N_SLOTS] = FIRST_SLOTS
+        self.words[N_LIFE] = 1
+        self.one = np.zeros(2, dtype=np.int64)
+        """Offsets of a single post, kept for the next one."""
