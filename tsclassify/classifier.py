@@ -113,6 +113,7 @@ class Classifier:
         self._calibration = prepared(stacked)
         self._calibrated_one = for_one(stacked)
         self._signal_calibration = prepared(model.signal_calibration)
+        self._signals_calibrated_one = for_one(model.signal_calibration)
         bands = [self.info.signal_bands[name] for name in SIGNALS]
         self._signal_no = np.array([band.no_below for band in bands], dtype=np.float32)
         self._signal_yes = np.array([band.yes_from for band in bands], dtype=np.float32)
@@ -236,6 +237,8 @@ class Classifier:
     ) -> NDArray[np.float32]:
         """Signal scores of chosen rows: float32, shape (len(rows), 14)."""
         logits = self._scorer.signal_logits(data, offsets, rows)
+        if len(logits) == 1:
+            return np.array([self._signals_calibrated_one(logits[0, : len(SIGNALS)].tolist())], dtype=np.float32)
         return calibrate(self._signal_calibration, logits[:, : len(SIGNALS)]).astype(np.float32)
 
     def signal_states_utf8(
@@ -376,10 +379,7 @@ class Classifier:
             check_item(position, item)
         data, offsets = encode_texts([item["text"] for item in items])
         scores, language = self.measure_utf8(data, offsets)
-        reached = np.zeros(len(items), dtype=bool)
-        for category, (review, _) in policy.thresholds(self.info).items():
-            if review is not None:
-                reached |= scores[:, CATEGORIES.index(category)] >= np.float32(review)
+        reached = policy.thresholds(self.info).reached(CATEGORIES, scores)
         signals = self.signal_states_utf8(data, offsets, np.flatnonzero(reached))
         for position, item in enumerate(items):
             for name, value in (item.get("signals") or {}).items():

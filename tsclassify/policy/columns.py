@@ -97,8 +97,9 @@ class ItemColumns:
                 raise InputError(
                     f"item columns: {name} must be int8 of shape ({n},), got {column.dtype} of shape {column.shape}"
                 )
-        truths = np.stack([*self.signals.values(), self.language])
-        if n and not (int(truths.min()) >= 0 and int(truths.max()) <= 2):
+        # read without a sign, what is below 0 is above 2
+        truths = np.concatenate([*self.signals.values(), self.language]).view(np.uint8)
+        if n and int(truths.max()) > 2:
             raise InputError("item columns: signals and language must hold truth values 0, 1 and 2, got others")
         for name, values_of in self.meta.items():
             if len(values_of) != n:
@@ -248,14 +249,13 @@ def _meta_states(node: Meta, values: NDArray[np.object_] | None, m: int) -> Stat
 
 def levels_of(policy: Policy, columns: ItemColumns, info: ModelInfo) -> dict[str, States]:
     """Category to its level; compared in float32, so that a score equal to its threshold acts."""
-    levels = {}
-    for category, (review, act) in policy.thresholds(info).items():
-        scores = columns.score(category)
-        level = (scores >= np.float32(review)).view(np.int8)
-        if act is not None:
-            level = level + (scores >= np.float32(act)).view(np.int8)
-        levels[category] = level
-    return levels
+    thresholds = policy.thresholds(info)
+    for category in thresholds:
+        columns.score(category)  # refuses columns without it
+    which, review, act = thresholds.arrays(columns.categories)
+    scores = columns.probabilities[:, which]
+    levels = (scores >= review).view(np.int8) + (scores >= act).view(np.int8)
+    return dict(zip(thresholds, np.ascontiguousarray(levels.T), strict=True))
 
 
 def untested_of(policy: Policy, language: States) -> NDArray[np.bool_]:
@@ -277,7 +277,9 @@ def facts_of(
         return column if rows is None else column[rows]
 
     untested = untested_of(policy, cut(columns.language))
-    asked = {signal for node in _leaf_nodes(policy, Signal) for signal in node.signal}
+    asked = policy.memo.get("asked")
+    if asked is None:
+        asked = policy.memo["asked"] = {signal for node in _leaf_nodes(policy, Signal) for signal in node.signal}
     metas = {}
     for node in _leaf_nodes(policy, Meta):
         values = columns.meta.get(node.meta)
@@ -390,9 +392,9 @@ def decide_columns(policy: Policy, columns: ItemColumns, info: ModelInfo) -> Dec
     tier[rows] = outcome.code
     review = np.zeros(n, dtype=np.bool_)
     review[rows] = outcome.review
-    contexts = {}
-    for name, state in outcome.holds.items():
-        contexts[name] = np.full(n, Truth.UNKNOWN, dtype=np.int8)
-        contexts[name][rows] = state
+    contexts = np.full((len(outcome.holds), n), Truth.UNKNOWN, dtype=np.int8)
+    for number, state in enumerate(outcome.holds.values()):
+        contexts[number, rows] = state
     has_actions = np.array([bool(rule.do) for rule in policy.tiers] + [False, False], dtype=np.bool_)
-    return DecisionColumns(names, tier, review, levels, contexts, has_actions, policy.rollout.mode)
+    holds = dict(zip(outcome.holds, contexts, strict=True))
+    return DecisionColumns(names, tier, review, levels, holds, has_actions, policy.rollout.mode)

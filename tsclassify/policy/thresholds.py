@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tsclassify.errors import PolicyError
 from tsclassify.policy.faults import nearest
@@ -26,6 +29,8 @@ class Thresholds(dict[str, tuple[float, float | None]]):
         What follows from the thresholds alone: ``(category, level)`` to the other levels that it could have.
     """
 
+    _arrays: tuple[tuple[str, ...], Any, Any, Any] | None
+
     notes: dict[tuple[str, str], str]
     ways: dict[tuple[str, int], list[tuple[int, float, str]]]
 
@@ -33,6 +38,28 @@ class Thresholds(dict[str, tuple[float, float | None]]):
         super().__init__()
         self.notes = {}
         self.ways = {}
+        self._arrays = None
+
+    def arrays(
+        self, categories: tuple[str, ...]
+    ) -> tuple[NDArray[np.int64] | slice, NDArray[np.float32], NDArray[np.float32]]:
+        """Which columns of scores of `categories` the policy's are, and their two thresholds; infinite for none.
+
+        In float32, so that a score equal to its threshold reaches it.
+        """
+        if self._arrays is None or self._arrays[0] != categories:
+            columns = [categories.index(category) for category in self]
+            review = np.array([review for review, _ in self.values()], dtype=np.float32)
+            act = np.array([np.inf if act is None else act for _, act in self.values()], dtype=np.float32)
+            every = columns == list(range(len(categories)))
+            self._arrays = categories, slice(None) if every else np.array(columns, dtype=np.int64), review, act
+        return self._arrays[1:]
+
+    def reached(self, categories: tuple[str, ...], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Whether any category of an item reaches its review threshold: bool (n,), from float32 (n, K)."""
+        columns, review, _ = self.arrays(categories)
+        reached: NDArray[np.bool_] = np.logical_or.reduce(scores[:, columns] >= review, axis=1)
+        return reached
 
 
 def _measured(point: OperatingPoint, name: str) -> str:
