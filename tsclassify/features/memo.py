@@ -31,6 +31,7 @@ from tsclassify.features.state import (
     C_BITS,
     C_CHAR_MAX,
     C_CHAR_MIN,
+    C_SKELETONS,
     C_WORD_MAX,
     CODES,
     GROUPS,
@@ -87,6 +88,7 @@ PIECES_SHIFT: Final = 40
 _SEED_TOKEN = np.uint64(hashing.SEED_TOKEN)
 _SEED_WORD = np.uint64(hashing.SEED_WORD)
 _SEED_CHAR = np.uint64(hashing.SEED_CHAR)
+_SEED_SKELETON = np.uint64(hashing.SEED_SKELETON)
 _BLANK = np.uint64(32)
 
 # The post flag of each kind of token, in the order of ``POST_FLAGS``; another script's is 4096.
@@ -145,6 +147,18 @@ def write_pieces(token: int, state: Any, out: int) -> int:
             if j - i + 1 >= shortest:
                 pieces[count] = h
                 count += 1
+    if config[C_SKELETONS]:
+        h = _SEED_SKELETON
+        last = _BLANK
+        for j in range(length):
+            code = np.uint64(codes[begin + j])
+            is_vowel = code == 97 or code == 101 or code == 105 or code == 111 or code == 117
+            if code != last and (j == 0 or not is_vowel):
+                h = mix(h, code)
+                last = code
+        for _ in range(config[C_SKELETONS]):
+            pieces[count] = h
+            count += 1
     return count
 
 
@@ -233,6 +247,7 @@ def describe(token: int, first: int, length: int, kind: int, key: Any, state: An
         pieces = 0
         for size in range(config[C_CHAR_MIN], config[C_CHAR_MAX] + 1):
             pieces += max(0, length + 3 - size)
+        pieces += config[C_SKELETONS]
         info |= pieces << PIECES_SHIFT
     u8_at(state[A_TOKENS])[8 * token + T_HASH] = shown
     tokens = i8_at(state[A_TOKENS])

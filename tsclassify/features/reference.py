@@ -73,8 +73,11 @@ def _token_hash(text: str) -> int:
 
 
 @functools.lru_cache(maxsize=16384)
-def _pieces(word: str, shortest: int, longest: int) -> tuple[tuple[int, int, int], ...]:
-    """(hash, first, end) of each piece of a word with a blank on each side; positions in the word, clipped."""
+def _pieces(word: str, shortest: int, longest: int, n_skeletons: int) -> tuple[tuple[int, int, int], ...]:
+    """(hash, first, end) of each piece of a word with a blank on each side; positions in the word, clipped.
+
+    The skeleton, last, is the word without the vowels after its first letter and without doubled letters.
+    """
     padded = f" {word} "
     found = []
     for i in range(len(padded)):
@@ -83,6 +86,12 @@ def _pieces(word: str, shortest: int, longest: int) -> tuple[tuple[int, int, int
             h = mix(h, ord(padded[j]))
             if j - i + 1 >= shortest:
                 found.append((h, max(0, i - 1), min(len(word), j)))
+    if n_skeletons:
+        h, last = hashing.SEED_SKELETON, " "
+        for place, letter in enumerate(word):
+            if letter != last and (place == 0 or letter not in "aeiou"):
+                h, last = mix(h, ord(letter)), letter
+        found += [(h, 0, len(word))] * n_skeletons
     return tuple(found)
 
 
@@ -248,7 +257,7 @@ def _char_features(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon)
         seen.add(token.text)
         # A piece has a span of its own only where the word is written letter by letter.
         start, stop = token.start, token.end
-        pieces = _pieces(token.text, spec.char_min, spec.char_max)
+        pieces = _pieces(token.text, spec.char_min, spec.char_max, spec.n_skeletons)
         if stop - start == len(token.text):
             found += [(h, start + first, start + end, "piece") for h, first, end in pieces]
         else:

@@ -50,6 +50,9 @@ class FeatureSpec:
         Distances of skip pairs (2 is "one token between"), each 2 to 8.
     char_min, char_max
         Lengths of pieces within a word, boundary blanks included; ``char_max`` 0 for none, at most 6.
+    skeletons
+        How often the skeleton of a word counts among its pieces: the word without the vowels after its first letter
+        and without doubled letters, so that "thrtn" shares a feature with "threaten"; 0 for none.
     back_min, back_max
         Lengths of backed-off phrases; ``back_max`` 0 for none, at most 5; for each token its group, or the token
         itself when its group has mode ``keep``. Phrases without any group are left out.
@@ -91,6 +94,7 @@ class FeatureSpec:
     skips: tuple[int, ...] = ()
     char_min: int = 3
     char_max: int = 5
+    skeletons: int = 0
     back_min: int = 2
     back_max: int = 0
     back_chain: bool = True
@@ -119,6 +123,7 @@ class FeatureSpec:
             "word_max": (0, 4),
             "char_min": (1, 6),
             "char_max": (0, 6),
+            "skeletons": (0, 8),
             "back_min": (1, 5),
             "back_max": (0, 5),
             "negation_window": (0, 16),
@@ -139,6 +144,11 @@ class FeatureSpec:
         for name in (*(f"{family}_scale" for family in FAMILIES), "word_offset", "char_offset", "back_offset"):
             if not 0.0 <= getattr(self, name) < 1e6:
                 raise InputError(f"feature spec: {name} must be at least 0 and finite, got {getattr(self, name)!r}")
+
+    @property
+    def n_skeletons(self) -> int:
+        """``skeletons`` where words have pieces, else 0."""
+        return self.skeletons if self.char_max else 0
 
     @property
     def n_buckets(self) -> int:
@@ -178,6 +188,7 @@ class FeatureSpec:
             When a field is missing, unknown or out of range.
         """
         names = {field.name for field in fields(cls)}
+        data = {"skeletons": 0, **data}  # bundles made before it was a choice
         if set(data) != names:
             odd = ", ".join(sorted(set(data) ^ names))
             raise BundleError(f"feature spec: fields must be those of this version, got a difference in {odd}")

@@ -54,8 +54,8 @@ PER_TOKEN: Final = 20
 # Places in the config.
 (
     C_BITS, C_WORD_MAX, C_CHAR_MIN, C_CHAR_MAX, C_BACK_MIN, C_BACK_MAX, C_WINDOW, C_FIRST, C_STARTS, C_FLAGS, C_DEDUP,
-    C_N_SKIPS, C_CHAIN, C_SHARED, C_ENDS, C_SKIPS,
-) = range(16)  # fmt: skip
+    C_N_SKIPS, C_CHAIN, C_SHARED, C_ENDS, C_SKELETONS, C_SKIPS,
+) = range(17)  # fmt: skip
 
 # Places in the lexicon: options, then per group (mode, fold after, fold into, spare), then the hash table's groups.
 (O_EXPANSIONS, O_SLOTS, O_MASK, O_NEGATORS, O_CHAIN, O_SILENT, O_MEMBERS) = range(7)
@@ -69,7 +69,7 @@ def make_config(spec: FeatureSpec) -> NDArray[np.int64]:
     config[:C_SKIPS] = [
         spec.bits, spec.word_max, spec.char_min, spec.char_max, spec.back_min, spec.back_max, spec.negation_window,
         spec.first, spec.starts, spec.flags, ("none", "word", "feature").index(spec.dedup), len(spec.skips),
-        spec.back_chain, spec.back_shared, spec.ends,
+        spec.back_chain, spec.back_shared, spec.ends, spec.n_skeletons,
     ]  # fmt: skip
     config[C_SKIPS : C_SKIPS + len(spec.skips)] = spec.skips
     return config
