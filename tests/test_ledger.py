@@ -20,6 +20,7 @@ import pytest
 from tsclassify.decision import Decision
 from tsclassify.enforcement import Ledger, Notice, Removal, Tally
 from tsclassify.enforcement.events import event_from_dict, event_to_dict
+from tsclassify.enforcement.history import OF_ACTOR
 from tsclassify.enforcement.packing import pack, unpack
 from tsclassify.errors import InputError, LedgerError
 
@@ -113,6 +114,17 @@ def test_tenants_may_use_the_same_item_id(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.record_many([decision(1), decision(1, tenant="other")])
         assert [row.ref for row in ledger.events()] == [None, None]
+
+
+def test_clean_decisions_can_be_left_out_and_then_an_account_is_found_by_index(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record_many(decision(n, tier="none" if n % 5 else "violation", actor=f"u{n % 3}") for n in range(60))
+        ledger.attestation("report", True, actor="u1", at=T0)
+        every = [row.seq for row in ledger.events(actor="u1")]
+        acted = [row.seq for row in ledger.events(actor="u1", clean=False)]
+        assert (len(every), len(acted)) == (21, 5)
+        plan = ledger._connection.execute(f"EXPLAIN QUERY PLAN SELECT seq FROM event WHERE {OF_ACTOR}", ("u1",))  # noqa: S608
+        assert "event_actor" in str(plan.fetchall())
 
 
 @pytest.mark.parametrize("statement", ["UPDATE event SET tier = 'none'", "DELETE FROM event"])
@@ -210,7 +222,7 @@ def test_what_is_no_ledger_is_refused_in_one_sentence(tmp_path: Path) -> None:
     for path, says in (
         (text, "got something that is not SQLite"),
         (other, "got another SQLite database"),
-        (newer, "schema must be at most 1, got 99"),
+        (newer, "schema must be 2, got 99"),
         (tmp_path, "got a folder"),
         (tmp_path / "no" / "such.db", "can be opened"),
     ):
@@ -218,6 +230,36 @@ def test_what_is_no_ledger_is_refused_in_one_sentence(tmp_path: Path) -> None:
             Ledger.open(path)
         assert "\n" not in caught.value.message
         assert caught.value.message.split(": ", 1)[1][0].islower()
+
+
+def test_a_ledger_of_an_earlier_schema_says_how_to_take_it_over(path: Path) -> None:
+    Ledger.open(path).close()
+    raw = sqlite3.connect(path)
+    raw.execute("PRAGMA user_version=1")
+    raw.close()
+    with pytest.raises(LedgerError, match="schema must be 2, got 1") as caught:
+        Ledger.open(path)
+    assert "import the export into a new ledger" in caught.value.hint
+
+
+def test_an_export_of_an_earlier_version_which_wrote_every_default_is_taken_over(tmp_path: Path) -> None:
+    node = {"label": "tier: violation", "state": 0, "detail": "", "children": []}
+    note = {"id": "lawful", "state": 1, "effect": "none", "from_tier": "", "to_tier": "", "title": "", "trace": [node]}
+    old = event_to_dict(decision(1))["decision"] | {"trace": [node], "contexts": [note]}
+    body = json.dumps(old, separators=(",", ":")).encode()
+    header = [1, "decision", 0, 0, "i1", "u1", "acme", "violation", "hosting-provider@2021.7.0/bbbbbbbbbbbb", None]
+    columns = dict(
+        zip(("seq", "kind", "at", "known", "id", "actor", "tenant", "tier", "basis", "ref"), header, strict=True)
+    )
+    listed = json.dumps(header, separators=(",", ":")).encode()
+    chained = hashlib.sha256(bytes(32) + hashlib.sha256(body).digest() + listed).hexdigest()
+    line = json.dumps({**columns, "hash": chained})[:-1].encode() + b',"body":' + body + b"}\n"
+    (tmp_path / "old.jsonl").write_bytes(line)
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        assert ledger.import_(tmp_path / "old.jsonl") == 1
+        assert ledger.verify()
+        found = ledger.decision("i1")
+        assert (found.trace[0].children, found.contexts[0].effect) == ((), "none")
 
 
 def test_a_missing_ledger_is_not_made_when_it_should_exist(tmp_path: Path) -> None:

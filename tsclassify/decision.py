@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from tsclassify.errors import InputError
 from tsclassify.records import SCHEMA_VERSION, Piece, Truth
 
@@ -61,8 +63,7 @@ class Finding:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ContextNote:
+class ContextNote(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One context of the policy, as it stood for this item.
 
     Attributes
@@ -134,9 +135,10 @@ class Action:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class TraceNode:
+class TraceNode(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One node of a condition with its truth value for this item.
+
+    A decision has dozens of them: a struct is made and written several times faster than a dataclass.
 
     Attributes
     ----------

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from tsclassify.enforcement.ledger import Ledger
     from tsclassify.policy import Policy
 
-__all__ = ["NEVER", "Around", "History", "load", "open_appeals"]
+__all__ = ["NEVER", "OF_ACTOR", "Around", "History", "load", "open_appeals"]
 
 NEVER: Final = np.iinfo(np.int64).max
+OF_ACTOR: Final = "actor = ? AND tier IS NOT 'none'"
+"""What is on record about an account: in these words the index of accounts serves, which leaves clean decisions out."""
 Ints = NDArray[np.int64]
 
 
@@ -169,7 +171,8 @@ def _bases(ledger: Ledger, subject: str, of: str, policy: Policy) -> tuple[str, 
         found = [
             row[0]
             for row in connection.execute(
-                "SELECT DISTINCT basis FROM event WHERE actor = ? AND kind = 'decision'", (subject,)
+                f"SELECT DISTINCT basis FROM event WHERE {OF_ACTOR} AND kind = 'decision'",  # noqa: S608
+                (subject,),
             )
         ]
     else:
@@ -188,12 +191,16 @@ def _bases(ledger: Ledger, subject: str, of: str, policy: Policy) -> tuple[str, 
     )
 
 
+def _about(of: str) -> str:
+    return OF_ACTOR if of == "actor" else "tenant = ?"
+
+
 def _decisions(
     ledger: Ledger, subject: str, of: str, bases: Sequence[str], tiers: Sequence[str], at: int
 ) -> list[tuple[int, int, int, str, str | None]]:
     # The plus keeps SQLite from taking an account's rows from any index but its own.
     query = (
-        f"SELECT seq, at, known, tier, id FROM event WHERE {of} = ? AND kind = 'decision' "  # noqa: S608
+        f"SELECT seq, at, known, tier, id FROM event WHERE {_about(of)} AND kind = 'decision' "  # noqa: S608
         f"AND {'+' if of == 'actor' else ''}basis IN (SELECT value FROM json_each(?)) "
         "AND tier IN (SELECT value FROM json_each(?)) AND known <= ?"
     )
@@ -202,7 +209,7 @@ def _decisions(
 
 def _gone(ledger: Ledger, subject: str, of: str, at: int) -> tuple[dict[int, int], dict[int, int]]:
     """Row to when it was voided, and row to when it was replaced."""
-    where = "ref IN (SELECT seq FROM event WHERE actor = ?)" if of == "actor" else "ref IS NOT NULL"
+    where = f"ref IN (SELECT seq FROM event WHERE {OF_ACTOR})" if of == "actor" else "ref IS NOT NULL"  # noqa: S608
     values = (subject, at) if of == "actor" else (at,)
     rows = ledger._connection.execute(
         f"SELECT ref, kind, min(known) FROM event INDEXED BY event_ref WHERE {where} "  # noqa: S608
@@ -217,7 +224,10 @@ def _gone(ledger: Ledger, subject: str, of: str, at: int) -> tuple[dict[int, int
 
 def _around(ledger: Ledger, subject: str, of: str, voided: Mapping[int, int], at: int) -> dict[str, tuple[Around, ...]]:
     found: dict[str, list[Around]] = {}
-    query = f"SELECT seq, kind, at, known, body FROM event WHERE {of} = ? AND kind <> 'decision' AND known <= ?"  # noqa: S608
+    query = (
+        f"SELECT seq, kind, at, known, body FROM event WHERE {_about(of)} "  # noqa: S608
+        "AND kind <> 'decision' AND known <= ?"
+    )
     for seq, kind, when, known, body in ledger._connection.execute(query, (subject, at)):
         if seq not in voided:
             event: ev.Event | Any = ledger._event(seq, kind, body)

@@ -249,8 +249,20 @@ class Ledger:
         tenant: str | None = None,
         kinds: Sequence[str] | None = None,
         at: dt.datetime | str | None = None,
+        clean: bool = True,
     ) -> Iterator[Stored]:
-        """Events in row order, as known at `at`."""
+        """Events in row order.
+
+        Parameters
+        ----------
+        actor, tenant, kinds
+            Only those around an account or a tenant, and only of some kinds.
+        at
+            Only those known by this moment.
+        clean
+            False leaves out decisions at tier ``none``. With an actor this is found at once; else the whole ledger
+            is read, since its index of accounts leaves clean decisions out.
+        """
         where, values = ["1"], []  # type: tuple[list[str], list[object]]
         for name, value in (("actor", actor), ("tenant", tenant)):
             if value is not None:
@@ -259,6 +271,8 @@ class Ledger:
         if kinds is not None:
             where.append("kind IN (SELECT value FROM json_each(?))")
             values.append(json.dumps(list(kinds)))
+        if not clean:
+            where.append("tier IS NOT 'none'")
         if at is not None:
             where.append("known <= ?")
             values.append(micros(moment(at, "ledger: at")))

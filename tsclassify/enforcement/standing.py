@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tsclassify.enforcement.history import NEVER, load, open_appeals
+from tsclassify.enforcement.history import NEVER, OF_ACTOR, load, open_appeals
 from tsclassify.enforcement.ladder import Clerk, ReviewFacts, span
 from tsclassify.enforcement.moments import aware, iso, micros, moment
 from tsclassify.enforcement.store import translated
@@ -231,8 +231,8 @@ def standing(ledger: Ledger, subject: str, policy: Policy, *, at: dt.datetime | 
     at
         The moment; events known later are not seen.
     of
-        ``actor`` or ``tenant``; None takes what the ledger knows the name as, and the policy's own subject when
-        it knows both or neither.
+        ``actor`` or ``tenant``; None takes what the ledger knows the name as, clean decisions on an account aside,
+        and the policy's own subject when it knows both or neither.
 
     Notes
     -----
@@ -272,10 +272,9 @@ def _side(ledger: Ledger, subject: str, policy: Policy) -> str:
     with translated(ledger.path):
         known = [
             side
-            for side in ("actor", "tenant")
+            for side, where in (("actor", OF_ACTOR), ("tenant", "tenant = ? AND kind = 'decision'"))
             if ledger._connection.execute(
-                f"SELECT 1 FROM event WHERE {side} = ? "  # noqa: S608
-                + ("LIMIT 1" if side == "actor" else "AND kind = 'decision' LIMIT 1"),
+                f"SELECT 1 FROM event WHERE {where} LIMIT 1",  # noqa: S608
                 (subject,),
             ).fetchone()
         ]

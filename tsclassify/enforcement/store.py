@@ -34,7 +34,7 @@ __all__ = [
 
 APPLICATION_ID: Final = 0x7473636C
 """Marks the file as a ledger of this library: the letters ``tscl``."""
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 GENESIS: Final = bytes(32)
 """What the first row is chained to."""
 
@@ -61,7 +61,7 @@ CREATE TABLE event (
   body BLOB NOT NULL,
   hash BLOB NOT NULL
 );
-CREATE INDEX event_actor ON event (actor) WHERE actor IS NOT NULL;
+CREATE INDEX event_actor ON event (actor) WHERE actor IS NOT NULL AND tier IS NOT 'none';
 CREATE INDEX event_tenant ON event (tenant, basis, at, known, tier) WHERE tenant IS NOT NULL AND kind = 'decision';
 CREATE INDEX event_around ON event (tenant, kind) WHERE kind <> 'decision';
 CREATE INDEX event_id ON event (id) WHERE id IS NOT NULL;
@@ -144,9 +144,12 @@ def _settle(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> N
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application != APPLICATION_ID and (tables or read_only):
         raise LedgerError(f"{path.name}: file must be a ledger, got another SQLite database")
-    if version > SCHEMA:
+    if application == APPLICATION_ID and version != SCHEMA:
         raise LedgerError(
-            f"{path.name}: ledger schema must be at most {SCHEMA}, got {version}", hint="use a newer tsclassify"
+            f"{path.name}: ledger schema must be {SCHEMA}, got {version}",
+            hint="use a newer tsclassify"
+            if version > SCHEMA
+            else "export it with the tsclassify that wrote it, and import the export into a new ledger",
         )
     if not read_only:
         # Accounts come in any order, so that a batch touches most pages of their index. Larger pages, and a log that

@@ -87,30 +87,28 @@ def _draft(event: Decision | ev.Event, known: int | None, buffer: bytearray) -> 
     ev.encode_into(event, buffer)
     body_hash, packed = digest(buffer), pack(buffer)
     if isinstance(event, Decision):
-        if event.at is None:
+        when = event.at
+        if when is None:
             raise InputError("ledger: decision must have the time of the act, got none", hint="give the item an at")
-        if event.at.tzinfo is None:
-            moment(event.at, "ledger: decision at")
-        at = micros(event.at)
-        basis = f"{event.policy_name}@{event.policy_version}/{event.model_sha256[:12]}"
-        if event.mode == "shadow":
-            basis += "/shadow"
+        if when.tzinfo is None:
+            moment(when, "ledger: decision at")
+        at = micros(when)
         return Draft(
             kind,
             at,
-            at if known is None else max(at, known),
-            event.id if event.id is not None else _own_id(body_hash),
+            at if known is None or known < at else known,
+            _own_id(body_hash) if event.id is None else event.id,
             event.actor,
             event.tenant,
             event.tier,
-            basis,
+            _basis_of(event.policy_name, event.policy_version, event.model_sha256, event.mode),
             body_hash,
             packed,
         )
     ev.check(event, kind)
     at = micros(event.at)
-    when = at if event.recorded_at is None else max(at, micros(event.recorded_at))
-    made = Draft(kind, at, when, "", event.actor, event.tenant, None, None, body_hash, packed)
+    later = at if event.recorded_at is None else max(at, micros(event.recorded_at))
+    made = Draft(kind, at, later, "", event.actor, event.tenant, None, None, body_hash, packed)
     match event:
         case ev.Notice():
             made.id = event.id
@@ -124,6 +122,12 @@ def _draft(event: Decision | ev.Event, known: int | None, buffer: bytearray) -> 
             pass
     made.id = made.id or _own_id(body_hash)
     return made
+
+
+@functools.lru_cache(maxsize=256)
+def _basis_of(policy_name: str, policy_version: str, model_sha256: str, mode: str) -> str:
+    """What a decision rests on: policy and model, and whether it was made in shadow."""
+    return f"{policy_name}@{policy_version}/{model_sha256[:12]}" + ("/shadow" if mode == "shadow" else "")
 
 
 def _own_id(body_hash: bytes) -> str:
