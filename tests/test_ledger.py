@@ -17,12 +17,15 @@ from pathlib import Path
 
 import pytest
 
+from tsclassify.cli import main
 from tsclassify.decision import Decision
 from tsclassify.enforcement import Ledger, Notice, Removal, Tally
 from tsclassify.enforcement.events import event_from_dict, event_to_dict
 from tsclassify.enforcement.history import OF_ACTOR
 from tsclassify.enforcement.packing import pack, unpack
 from tsclassify.errors import InputError, LedgerError
+from tsclassify.policy import Policy
+from tsclassify.resources import shipped
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "recursive_triggers": 1, "page_size": 8192}
@@ -432,6 +435,48 @@ def test_a_wrong_event_names_the_fault() -> None:
     ):
         with pytest.raises(InputError, match=says):
             event_from_dict(row)
+
+
+# ---- guards
+
+
+def test_recording_posts_honours_the_guards_of_the_policy(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pack = shipped("seeds", "policies", "community.yaml").read_text(encoding="utf-8")
+    (tmp_path / "p.yaml").write_text(pack.replace("0.10, over_items: 500", "0.02, over_items: 100"), encoding="utf-8")
+    texts = ["The river path is open again."] * 120 + ["I will find you and kill you tonight."] * 5
+    posts = [
+        {"id": f"i{n}", "actor": f"u{n}", "tenant": "acme", "at": "2021-01-08T10:00:00Z", "text": text}
+        for n, text in enumerate(texts)
+    ]
+    # An event among the posts does not make the guard count afresh.
+    posts.insert(123, {"kind": "tally", "n_items": 5, "at": "2021-01-08T10:00:00Z"})
+    (tmp_path / "posts.jsonl").write_text("".join(json.dumps(post) + "\n" for post in posts))
+    arguments = [
+        "ledger",
+        "record",
+        str(tmp_path / "l.db"),
+        str(tmp_path / "posts.jsonl"),
+        "-p",
+        str(tmp_path / "p.yaml"),
+    ]
+    assert main(arguments) == 0
+    said = capfd.readouterr().err
+    assert "guard max_share_of_items tripped at post 123" in said
+    assert "3 posts are withheld" in said
+    policy = Policy.load(tmp_path / "p.yaml")
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        acted = [ledger.decision(f"i{n}") for n in range(120, 125)]
+        assert [bool(found.actions) for found in acted] == [True, True, False, False, False]
+        assert {found.mode for found in acted[2:]} == {"review_only"}
+        assert {found.tier for found in acted} == {acted[0].tier}
+        strikes = [
+            len(ledger.standing(f"u{n}", policy, at=T0 + dt.timedelta(days=9), of="actor").strikes)
+            for n in range(120, 125)
+        ]
+        assert strikes == [1, 1, 0, 0, 0]
+        assert ledger.verify()
+    assert main(arguments) == 0
+    assert "0 recorded, 126 already there" in capfd.readouterr().out
 
 
 # ---- texts

@@ -16,6 +16,7 @@ from tsclassify.errors import GateError, InputError
 if TYPE_CHECKING:
     from tsclassify.decision import Decision
     from tsclassify.enforcement.events import Event
+    from tsclassify.policy import Breaker
 
 __all__ = ["command"]
 
@@ -48,23 +49,46 @@ def _rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{name}:{number}", row
 
 
-def _decided(
-    rows: Iterable[tuple[str, dict[str, Any]]], policy_name: str, model: str | None
-) -> Iterator[tuple[str, Decision]]:
-    """Full decisions of posts, some hundreds at a time."""
-    from tsclassify.classifier import load
-    from tsclassify.policy import Policy
+class _Decider:
+    """Full decisions of posts, some hundreds at a time, by one policy under its guards."""
 
-    classifier = load(model)
-    policy = Policy.load(policy_name)
-    remaining = iter(rows)
-    while batch := list(islice(remaining, _POSTS_AT_ONCE)):
-        # what an earlier `tsclassify score` added is made anew, in full
-        items = [{name: value for name, value in row.items() if name != "tsclassify"} for _, row in batch]
-        yield from zip([place for place, _ in batch], classifier.decide_many(items, policy), strict=True)
+    def __init__(self, policy_name: str | None, model: str | None) -> None:
+        self._policy_name = policy_name
+        self._model = model
+        self.breaker: Breaker | None = None
+        """Counts over all posts of the file, in order, whatever stands between them."""
+
+    def decide(self, rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, Decision]]:
+        from tsclassify.classifier import load
+        from tsclassify.policy import Breaker, Policy
+
+        remaining = iter(rows)
+        if self._policy_name is None:
+            place, _ = next(remaining)
+            raise InputError(f"{place}: post must be decided to be recorded, got no policy", hint="add --policy NAME")
+        classifier, policy = load(self._model), Policy.load(self._policy_name)
+        if self.breaker is None:
+            self.breaker = Breaker(policy.guards)
+        while batch := list(islice(remaining, _POSTS_AT_ONCE)):
+            # what an earlier `tsclassify score` added is made anew, in full
+            items = [{name: value for name, value in row.items() if name != "tsclassify"} for _, row in batch]
+            # Without the times of the decisions the hourly guard rests: a file says when posts were written.
+            decisions = classifier.decide_many(items, policy, breaker=self.breaker)
+            yield from zip([place for place, _ in batch], decisions, strict=True)
+
+    def guard_sentence(self) -> str:
+        """One line for people on the guard that tripped; empty while none did."""
+        if self.breaker is None or self.breaker.open_since is None:
+            return ""
+        tripped = self.breaker.open_since
+        return (
+            f"guard {tripped['guard']} tripped at post {tripped['n_items']:,} "
+            f"({tripped['value']:.2%} acted on, at most {tripped['limit']:.2%} allowed): the actions of "
+            f"{self.breaker.n_held:,} posts are withheld, and none is a strike, until a person has looked"
+        )
 
 
-def _events(path: str, policy_name: str | None, model: str | None) -> Iterator[Event | Decision]:
+def _events(path: str, decider: _Decider) -> Iterator[Event | Decision]:
     """Events as they stand; posts (lines with ``text`` and no ``kind``) decided by the policy, in order."""
     from tsclassify.enforcement.events import event_from_dict
 
@@ -73,10 +97,7 @@ def _events(path: str, policy_name: str | None, model: str | None) -> Iterator[E
             for place, row in group:
                 yield event_from_dict(row, place)
             continue
-        if policy_name is None:
-            place, _ = next(group)
-            raise InputError(f"{place}: post must be decided to be recorded, got no policy", hint="add --policy NAME")
-        for place, decision in _decided(group, policy_name, model):
+        for place, decision in decider.decide(group):
             for field in ("id", "at"):
                 if getattr(decision, field) is None:
                     raise InputError(f"{place}: post must have {field} to be recorded, got none")
@@ -92,15 +113,19 @@ def record(ledger: str, events: str, policy_name: str | None, model: str | None)
     """Record a JSONL file (or ``-``) in LEDGER: events as they stand, posts as a policy decides them.
 
     A post is a line with ``text``, such as ``tsclassify score`` reads and writes; it needs ``id`` and ``at``. The
-    same events again are skipped.
+    same events again are skipped. When a guard of the policy trips, later posts that would be acted on are recorded
+    for a person to look at.
 
     Example: tsclassify ledger record ledger.db posts.jsonl --policy hosting-provider
     """
     from tsclassify.enforcement import Ledger
 
+    decider = _Decider(policy_name, model)
     with Ledger.open(ledger) as book:
-        done = book.record_many(_events(events, policy_name, model))
+        done = book.record_many(_events(events, decider))
         head = book.head
+    if sentence := decider.guard_sentence():
+        click.echo(f"tsclassify: {sentence}", err=True)
     click.echo(f"{done.n_recorded} recorded, {done.n_skipped} already there, {done.last_seq} in all, head {head}")
 
 

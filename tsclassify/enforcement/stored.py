@@ -38,7 +38,7 @@ class Stored:
     at, known
         Time of the act, and the later of that and of when it was recorded, in microseconds of UTC.
     tier
-        Tier of a decision, or None.
+        Tier of a decision, ``review`` for one whose actions a guard withholds, or None.
     basis
         Policy and model of a decision, or None.
     ref

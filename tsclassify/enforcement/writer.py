@@ -20,13 +20,16 @@ from tsclassify.enforcement.packing import pack
 from tsclassify.enforcement.store import COLUMNS, GENESIS, Row, chain, digest
 from tsclassify.errors import InputError, LedgerError
 
-__all__ = ["INSERT", "Draft", "append", "drafts", "head", "voids"]
+__all__ = ["HELD", "INSERT", "Draft", "append", "drafts", "head", "voids"]
 
 INSERT: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 
 
 _Key = tuple[str, str, str | None, str | None]
 
+
+HELD: Final = "review"
+"""Tier under which a decision that a guard withholds is found; its body keeps the tier that it would have."""
 
 _SKIP: Final = -1
 """In place of a reference: the draft is already recorded."""
@@ -100,7 +103,8 @@ def _draft(event: Decision | ev.Event, known: int | None, buffer: bytearray) -> 
             _own_id(body_hash) if event.id is None else event.id,
             event.actor,
             event.tenant,
-            event.tier,
+            # An act that a guard holds is nobody's strike before a person has looked.
+            HELD if event.mode == "review_only" else event.tier,
             _basis_of(event.policy_name, event.policy_version, event.model_sha256, event.mode),
             body_hash,
             packed,
