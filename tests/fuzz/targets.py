@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,11 +21,40 @@ class Unavailable(Exception):
     """The target cannot run here; the message says why."""
 
 
-class Target(NamedTuple):
-    """A corpus, and what each case of it goes through."""
+@dataclass
+class Target:
+    """Where cases come from, and what they go through.
+
+    Attributes
+    ----------
+    corpus
+        What cases are mutated from.
+    check
+        Raises when a promise is broken for a case.
+    together
+        The same for a group of cases at once, where that is cheaper.
+    make
+        Makes a case from a random generator, in the place of a mutation of the corpus.
+    group
+        Cases that are checked at a time.
+    counts
+        What became of the cases.
+    """
 
     corpus: Sequence[bytes]
     check: Callable[[bytes], object]
+    together: Callable[[list[bytes]], object] | None = None
+    make: Callable[[random.Random], bytes] | None = None
+    group: int = 1
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def check_all(self, cases: list[bytes]) -> None:
+        """Check a group of cases."""
+        if self.together is not None and len(cases) > 1:
+            self.together(cases)
+            return
+        for case in cases:
+            self.check(case)
 
 
 POSTS = [
@@ -58,7 +89,7 @@ def scanner() -> Target:
         if records[0] != records[1] or one.signals != other.signals:
             raise AssertionError("the scanner and the strict parser differ")
 
-    return Target(POSTS, check)
+    return Target(POSTS, check, together=lambda cases: check(b"\n".join(cases)), group=32)
 
 
 def splice() -> Target:
@@ -86,7 +117,7 @@ def splice() -> Target:
             if "tsclassify" not in json.loads(line):
                 raise AssertionError("a line has no result")
 
-    return Target(POSTS, check)
+    return Target(POSTS, check, together=lambda cases: check(b"\n".join(cases)), group=32)
 
 
 def normalizer() -> Target:
@@ -101,8 +132,10 @@ def normalizer() -> Target:
         once = normalize(text)
         if normalize(once.text).text != once.text:
             raise AssertionError("normalizing twice differs from once")
+        if not all(0 <= token.start < token.end <= len(text) for token in once.tokens):
+            raise AssertionError("a token lies outside the text")
 
-    return Target(TEXTS, check)
+    return Target(TEXTS, check, group=16)
 
 
 def kernel() -> Target:
@@ -125,7 +158,7 @@ def kernel() -> Target:
         if not ((alone >= 0) & (alone <= 1)).all():
             raise AssertionError("a score is outside [0, 1]")
 
-    return Target(TEXTS, check)
+    return Target(TEXTS, check, group=16)
 
 
 def policy() -> Target:
