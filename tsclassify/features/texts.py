@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from tsclassify.errors import InputError
 
 __all__ = ["encode_texts"]
+
+_TEXTS: Final = 1024
+"""Texts joined at a time: one call for all of them, in memory that a cache holds."""
 
 
 def encode_texts(texts: Iterable[str], *, place: str = "score") -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -39,15 +43,33 @@ def encode_texts(texts: Iterable[str], *, place: str = "score") -> tuple[NDArray
             f"{place}: texts must be a list of str, got {type(texts).__name__}",
             hint="wrap a single text in a list",
         )
+    many = texts if isinstance(texts, list) else list(texts)
     parts: list[bytes] = []
+    lengths: list[int] = []
+    try:
+        for first in range(0, len(many), _TEXTS):
+            some = many[first : first + _TEXTS]
+            joined = "".join(some)
+            parts.append(joined.encode())
+            if joined.isascii():
+                lengths += map(len, some)
+            else:
+                lengths += [len(text) if text.isascii() else len(text.encode()) for text in some]
+    except (TypeError, UnicodeEncodeError):
+        _refuse(many, place)
+        raise
+    offsets = np.fromiter(accumulate(lengths, initial=0), dtype=np.int64, count=len(many) + 1)
+    return np.frombuffer(b"".join(parts), dtype=np.uint8), offsets
+
+
+def _refuse(texts: list[str], place: str) -> None:
+    """Name the first text that is none."""
     for number, text in enumerate(texts):
         if not isinstance(text, str):
-            raise InputError(f"{place}: text {number} must be a str, got {type(text).__name__}")
+            raise InputError(f"{place}: text {number} must be a str, got {type(text).__name__}") from None
         try:
-            parts.append(text.encode())
+            text.encode()
         except UnicodeEncodeError as error:
             raise InputError(
                 f"{place}: text {number} must be valid Unicode, got a lone surrogate at {error.start}"
             ) from None
-    offsets = np.fromiter(accumulate(map(len, parts), initial=0), dtype=np.int64, count=len(parts) + 1)
-    return np.frombuffer(b"".join(parts), dtype=np.uint8), offsets
