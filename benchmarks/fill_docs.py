@@ -32,7 +32,33 @@ def parts_of(folder: Path) -> dict[str, str]:
         ),
         "limits": limits.read_text(encoding="utf-8") if limits.exists() else "",
         "plot": f"![Throughput against average precision](../{plot})\n",
+        **measured_in_training(),
     }
+
+
+def measured_in_training() -> dict[str, str]:
+    """Tables of the document scaling and of the size of the weight table, from ``docs/figures``."""
+    parts = {}
+    ablation = json.loads((ROOT / "docs" / "figures" / "ablation.json").read_text(encoding="utf-8"))
+    lines = ["| features and scaling | macro AP, held-out fifth |", "| --- | ---: |"]
+    lines += [f"| {row['what']} | {row['cv']:.3f} |" for row in ablation if row["group"].startswith("scaling")]
+    parts["scaling"] = "\n".join(lines) + "\n"
+    file = ROOT / "docs" / "figures" / "table_size.json"
+    if file.exists():
+        figures = json.loads(file.read_text(encoding="utf-8"))
+        kinds = ("float", "int8", "int8, clipped", "4 bits", "4 bits, clipped")
+        lines = [
+            "| buckets | used | " + " | ".join(kinds) + " | kernel time |",
+            "| --- |" + " ---: |" * (len(kinds) + 2),
+        ]
+        for row in figures.get("fit", []):
+            took = figures.get("speed", {}).get(str(row["bits"]))
+            cells = " | ".join(f"{row[kind]:.4f}" for kind in kinds)
+            lines.append(
+                f"| 2^{row['bits']} | {row['used']:.0%} | {cells} | {'' if took is None else f'{took:.2f}x'} |"
+            )
+        parts["table_size"] = "\n".join(lines) + "\n"
+    return parts
 
 
 def main() -> int:
