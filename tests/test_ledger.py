@@ -22,7 +22,7 @@ from tsclassify.decision import Decision
 from tsclassify.enforcement import Ledger, Notice, Removal, Tally
 from tsclassify.enforcement.events import event_from_dict, event_to_dict
 from tsclassify.enforcement.history import OF_ACTOR
-from tsclassify.enforcement.packing import pack, unpack
+from tsclassify.enforcement.packing import pack, pack_many, unpack
 from tsclassify.errors import InputError, LedgerError
 from tsclassify.policy import Policy
 from tsclassify.resources import shipped
@@ -354,6 +354,19 @@ def test_every_flipped_bit_of_a_packed_body_is_noticed() -> None:
         flipped[where // 8] ^= 1 << where % 8
         with pytest.raises(ValueError, match="damaged"):
             unpack(bytes(flipped))
+
+
+@pytest.mark.parametrize("n", [1, 8, 9, 700])
+def test_bodies_packed_together_are_packed_as_one_by_one(n: int) -> None:
+    bodies = [json.dumps({"id": f"i{k}", "note": "zorp" * (k % 50)}).encode() for k in range(n)]
+    buffer, ends = bytearray(), []
+    for body in bodies:
+        buffer += body
+        ends.append(len(buffer))
+    packed = pack_many(buffer, ends)
+    assert packed == [pack(body) for body in bodies]
+    assert [unpack(frame) for frame in packed] == bodies
+    buffer += b"more"  # nothing holds the buffer any more
 
 
 # ---- export and import

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import zlib
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +18,16 @@ import zstandard
 
 from tsclassify.errors import LedgerError
 
-__all__ = ["pack", "unpack"]
+__all__ = ["AT_ONCE", "pack", "pack_many", "unpack"]
 
 _MAX_BODY: Final = 16 << 20
 """Bytes of a body: a damaged length must not ask for all memory."""
+
+AT_ONCE: Final = 256
+"""Bodies to hand to ``pack_many``: less than a megabyte, which stays near the processor."""
+
+_FEW: Final = 8
+"""Up to here bodies are packed one by one, since getting ready to pack many takes some microseconds."""
 
 _COMMON: Final = Path(__file__).with_name("common.txt")
 """What most bodies have in common: parts of rare events, then a clean decision under each shipped policy."""
@@ -54,15 +62,41 @@ class _ToolsOfThread(threading.local):
 _Tools: Final = _ToolsOfThread()
 
 
-def pack(body: bytes | bytearray) -> bytes:
-    """The packed form of a body."""
+def _packer() -> zstandard.ZstdCompressor:
     packer = _Tools.packer
     if packer is None:
         packer = _Tools.packer = zstandard.ZstdCompressor(
             level=_LEVEL, dict_data=_DICTIONARY, write_checksum=False, write_dict_id=False
         )
-    packed: bytes = packer.compress(body)
+    return packer
+
+
+def pack(body: bytes | bytearray | memoryview) -> bytes:
+    """The packed form of a body."""
+    packed: bytes = _packer().compress(body)
     return packed + zlib.crc32(packed).to_bytes(4, "big")
+
+
+def pack_many(buffer: bytearray, ends: Sequence[int]) -> list[bytes]:
+    """The packed forms of bodies that lie one after the other in a buffer, the same as ``pack`` of each.
+
+    Parameters
+    ----------
+    buffer
+        The bodies.
+    ends
+        Where each of them ends.
+    """
+    starts = [0, *ends[:-1]]
+    if len(ends) <= _FEW or "multi_compress_to_buffer" not in zstandard.backend_features:
+        with memoryview(buffer) as view:
+            return [pack(view[start:end]) for start, end in zip(starts, ends, strict=True)]
+    spans = array("Q", (value for start, end in zip(starts, ends, strict=True) for value in (start, end - start)))
+    segments = zstandard.BufferWithSegments(buffer, spans.tobytes())
+    # In one call, half the time of as many calls; it takes no second thread.
+    together = _packer().multi_compress_to_buffer(segments, threads=0)
+    frames = [together[number].tobytes() for number in range(len(ends))]
+    return [frame + zlib.crc32(frame).to_bytes(4, "big") for frame in frames]
 
 
 def unpack(packed: bytes) -> bytes:

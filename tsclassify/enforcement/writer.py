@@ -9,6 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, repeat
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from tsclassify.decision import Decision
 from tsclassify.enforcement import events as ev
 from tsclassify.enforcement.moments import micros, moment
-from tsclassify.enforcement.packing import pack
+from tsclassify.enforcement.packing import AT_ONCE, pack_many
 from tsclassify.enforcement.store import COLUMNS, GENESIS, Row, chain, digest
 from tsclassify.errors import InputError, LedgerError
 
@@ -81,14 +82,23 @@ def drafts(events: Iterable[Decision | ev.Event], known: int | None) -> list[Dra
     InputError
         When one is no event, or has no time.
     """
-    buffer = bytearray()
-    return [_draft(event, known, buffer) for event in events]
+    body = bytearray()
+    made: list[Draft] = []
+    rest = iter(events)
+    while some := list(islice(rest, AT_ONCE)):
+        kinds = [ev.kind_of(event) for event in some]
+        bodies, ends, hashes = bytearray(), [], []
+        for event in some:
+            ev.encode_into(event, body)
+            hashes.append(digest(body))
+            bodies += body
+            ends.append(len(bodies))
+        packed = pack_many(bodies, ends)
+        made += map(_draft, some, kinds, hashes, packed, repeat(known))
+    return made
 
 
-def _draft(event: Decision | ev.Event, known: int | None, buffer: bytearray) -> Draft:
-    kind = ev.kind_of(event)
-    ev.encode_into(event, buffer)
-    body_hash, packed = digest(buffer), pack(buffer)
+def _draft(event: Decision | ev.Event, kind: str, body_hash: bytes, packed: bytes, known: int | None) -> Draft:
     if isinstance(event, Decision):
         when = event.at
         if when is None:
