@@ -46,17 +46,12 @@ def measured_in_training() -> dict[str, str]:
     file = ROOT / "docs" / "figures" / "table_size.json"
     if file.exists():
         figures = json.loads(file.read_text(encoding="utf-8"))
-        kinds = ("float", "int8", "int8, clipped", "4 bits", "4 bits, clipped")
-        lines = [
-            "| buckets | used | " + " | ".join(kinds) + " | kernel time |",
-            "| --- |" + " ---: |" * (len(kinds) + 2),
-        ]
-        for row in figures.get("fit", []):
-            took = figures.get("speed", {}).get(str(row["bits"]))
-            cells = " | ".join(f"{row[kind]:.4f}" for kind in kinds)
-            lines.append(
-                f"| 2^{row['bits']} | {row['used']:.0%} | {cells} | {'' if took is None else f'{took:.2f}x'} |"
-            )
+        kinds = [kind for kind in ("float", "int8", "int8, clipped", "4 bits", "4 bits, clipped") if "fit" in figures]
+        lines = [f"| {' | '.join(['buckets', *kinds, 'kernel time'])} |", "| --- |" + " ---: |" * (len(kinds) + 1)]
+        measured = {row["bits"]: row for row in figures.get("fit", [])}
+        for bits, took in figures["speed"].items():
+            cells = [f"{measured[int(bits)][kind]:.4f}" for kind in kinds]
+            lines.append(f"| {' | '.join([f'2^{bits}', *cells, f'{took:.2f}x'])} |")
         parts["table_size"] = "\n".join(lines) + "\n"
     return parts
 
