@@ -15,7 +15,7 @@ from tsclassify.io.strict import MAX_LINE_BYTES
 __all__ = ["BLOCK_BYTES", "BLOCK_LINES", "Block", "Oversize", "read_blocks"]
 
 BLOCK_BYTES: Final = 512 << 10
-"""Bytes read at a time: about 2,000 posts. Larger blocks are no faster, and each thread holds several in memory."""
+"""Bytes read at a time: about 2,000 posts. Each thread holds several; 1 MiB was 6 to 12 % faster, within the noise."""
 
 BLOCK_LINES: Final = 8192
 """Most lines in a block, so that a run of short or blank lines stays as small in memory as any other block."""
