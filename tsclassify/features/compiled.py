@@ -42,7 +42,10 @@ def callback(function: Any) -> Any:
 
 def jit(function: Any) -> Any:
     """Compile without Python objects and without the interpreter's lock; kept on disk only within an entry."""
-    made = numba.njit(nogil=True, _nrt=False)(function)
+    # Only compiled code calls these: wrappers for Python would cost a tenth of the compile time.
+    made = numba.njit(
+        nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, no_rewrites=True, error_model="numpy"
+    )(function)
     template_for = made.get_call_template
 
     def general_template(args: Any, kws: Any) -> Any:
