@@ -150,6 +150,53 @@ def test_a_weight_that_is_not_finite_is_refused(bundle: Path) -> None:
     refused(bundle, "bias must be finite, got NaN or infinity")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda arrays: arrays.pop("calibration.knots"), "calibration must have knots, values and slopes"),
+        (
+            lambda arrays: arrays.update({"calibration.knots": arrays["calibration.knots"][:, ::-1]}),
+            "must rise strictly",
+        ),
+        (lambda arrays: arrays.update({"calibration.slopes": -arrays["calibration.slopes"]}), "must rise strictly"),
+        (lambda arrays: arrays.update({"calibration.values": arrays["calibration.values"][:3]}), "must be for 7 heads"),
+        (lambda arrays: arrays.update({"calibration.values": np.zeros(3)}), "must be float64 of two dimensions"),
+        (lambda arrays: arrays.update(bias=arrays["bias"][np.newaxis]), "bias must have one dimension"),
+        (lambda arrays: arrays.update(bias=arrays["bias"] + 1e300), "bias must be of a size that scores can hold"),
+    ],
+)
+def test_arrays_that_could_not_be_used_are_refused(
+    bundle: Path, change: Callable[[dict], object], message: str
+) -> None:
+    rewrite_arrays(bundle, change)
+    refused(bundle, message)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda manifest: manifest.update(priors=[]), "fields must be complete and well-typed"),
+        (lambda manifest: manifest["priors"].update(hate=0), "prior of hate must be between 0 and 1"),
+        (lambda manifest: manifest["priors"].pop("hate"), "priors must name this library's"),
+        (lambda manifest: manifest["signal_bands"].update(specific=[0.9, 0.1]), "band of specific must be two rising"),
+        (lambda manifest: manifest["signal_bands"].pop("specific"), "signal_bands must name this library's"),
+        (lambda manifest: manifest["operating_points"].update(zorp=[]), "operating_points must name this library's"),
+        (lambda manifest: manifest["operating_points"]["hate"].reverse(), "must come by rising threshold"),
+        (lambda manifest: manifest["operating_points"]["hate"][0].update(recall=2), "must hold shares from 0 to 1"),
+        (lambda manifest: manifest["features"].update(bits=18.0), "bits must be int, got float"),
+        (lambda manifest: manifest["features"].update(mask="no"), "mask must be bool, got str"),
+        (lambda manifest: manifest["features"].update(skips=[True]), "skips must be tuple"),
+        (lambda manifest: manifest.update(languages=[1]), "languages must be language codes"),
+        (lambda manifest: manifest.update(sources=[1]), "figures and sources must be objects"),
+    ],
+)
+def test_statements_that_could_not_be_used_are_refused(
+    bundle: Path, change: Callable[[dict], object], message: str
+) -> None:
+    reseal(bundle, change)
+    refused(bundle, message)
+
+
 def test_an_archive_that_is_no_npz_is_refused(bundle: Path) -> None:
     with zipfile.ZipFile(bundle / "weights.npz", "w") as archive:
         archive.writestr("weights.npy", "no array")

@@ -12,8 +12,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,7 @@ from tsclassify.decision import Decision
 from tsclassify.enforcement import Ledger, Notice, Removal, Tally
 from tsclassify.enforcement.events import event_from_dict, event_to_dict
 from tsclassify.enforcement.history import OF_ACTOR
+from tsclassify.enforcement.moments import micros
 from tsclassify.enforcement.packing import pack, pack_many, unpack
 from tsclassify.errors import InputError, LedgerError
 from tsclassify.policy import Policy
@@ -250,7 +253,8 @@ def test_an_export_of_an_earlier_version_which_wrote_every_default_is_taken_over
     note = {"id": "lawful", "state": 1, "effect": "none", "from_tier": "", "to_tier": "", "title": "", "trace": [node]}
     old = event_to_dict(decision(1))["decision"] | {"trace": [node], "contexts": [note]}
     body = json.dumps(old, separators=(",", ":")).encode()
-    header = [1, "decision", 0, 0, "i1", "u1", "acme", "violation", "hosting-provider@2021.7.0/bbbbbbbbbbbb", None]
+    at = micros(decision(1).at)
+    header = [1, "decision", at, at, "i1", "u1", "acme", "violation", "hosting-provider@2021.7.0/bbbbbbbbbbbb", None]
     columns = dict(
         zip(("seq", "kind", "at", "known", "id", "actor", "tenant", "tier", "basis", "ref"), header, strict=True)
     )
@@ -418,6 +422,63 @@ def test_an_altered_export_is_refused_with_its_line(path: Path, tmp_path: Path) 
         target = tmp_path / f"{len(list(tmp_path.iterdir()))}.db"
         with Ledger.open(target) as copy, pytest.raises(LedgerError, match=r"out\.jsonl:5"):
             copy.import_(out)
+
+
+def test_an_event_that_could_not_be_read_again_is_not_recorded(path: Path) -> None:
+    at = decision(1).at
+    with Ledger.open(path) as ledger:
+        for wrong in (
+            lambda: ledger.attestation("acme", ["terms"], at=at),  # type: ignore[arg-type]
+            lambda: ledger.attestation("queue", value="many", at=at),  # type: ignore[arg-type]
+            lambda: ledger.removal(7, at=at),  # type: ignore[arg-type]
+            lambda: ledger.append(Tally(at=at, n_items=1.5)),  # type: ignore[arg-type]
+        ):
+            with pytest.raises(InputError, match="must fit its fields"):
+                wrong()
+        assert len(ledger) == 0
+
+
+def forged(path: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """An export whose last row was changed and given a true hash, as a careful forger would."""
+    with Ledger.open(path) as ledger:
+        ledger.record(decision(1))
+        ledger.attestation("terms", True, tenant="acme", at=decision(1).at)
+        ledger.export(folder / "export.jsonl")
+    lines = (folder / "export.jsonl").read_bytes().splitlines()
+    before, last = json.loads(lines[-2]), json.loads(lines[-1])
+    change(last)
+    body = json.dumps(last.pop("body")).encode()
+    header = [
+        last.get(name) for name in ("seq", "kind", "at", "known", "id", "actor", "tenant", "tier", "basis", "ref")
+    ]
+    listed = json.dumps(header, separators=(",", ":")).encode()
+    last["hash"] = hashlib.sha256(bytes.fromhex(before["hash"]) + hashlib.sha256(body).digest() + listed).hexdigest()
+    lines[-1] = json.dumps(last)[:-1].encode() + b', "body": ' + body + b"}"
+    (folder / "forged.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    return folder / "forged.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda row: row.update(body={"zorp": 1}), "body must be an event of its kind"),
+        (lambda row: row["body"].update(holds=None), "body must be an event of its kind"),
+        (lambda row: row.update(kind="notice"), "body must be an event of its kind"),
+        (lambda row: row.update(tenant="other"), "columns must be those of the event"),
+        (lambda row: row.update(tier="violation"), "columns must be those of the event"),
+        (lambda row: row.update(at=row["at"] + 1), "columns must be those of the event"),
+        (lambda row: row.update(known=row["at"] - 1), "columns must be those of the event"),
+        (lambda row: row.update(ref=1 << 63), "numbers must have 64 bits"),
+    ],
+)
+def test_a_forged_row_with_a_true_hash_is_refused(
+    path: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    source = forged(path, tmp_path, change)
+    with Ledger.open(tmp_path / "other.db") as other, pytest.raises(LedgerError, match=f"forged.jsonl:2: {message}"):
+        other.import_(source)
+    with Ledger.open(tmp_path / "other.db") as other:
+        assert len(other) == 0
 
 
 def test_an_export_does_not_continue_another_ledger(path: Path, tmp_path: Path) -> None:

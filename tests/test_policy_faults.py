@@ -188,3 +188,16 @@ def test_error_lists_all_faults_in_its_text() -> None:
             BASE.replace("within: 1h", "within: soon").replace("kind: platform\n", "kind: x\n"), place="p.yaml"
         )
     assert str(caught.value).count("p.yaml:") == 2
+
+
+def test_misspelt_keys_cost_no_new_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tsclassify.policy import translate
+
+    made: list[int] = []
+    real = translate.Document.model_json_schema
+    monkeypatch.setattr(translate.Document, "model_json_schema", lambda: made.append(1) or real())
+    translate._schema.cache_clear()
+    for _ in range(3):
+        with pytest.raises(PolicyError, match="key must be one that the language has"):
+            Policy.parse("policy: zorp\nzorp: 1\nblick: 2\n")
+    assert made == [1]

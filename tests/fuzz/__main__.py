@@ -18,7 +18,8 @@ from pathlib import Path
 from types import FrameType
 
 from tests.fuzz.mutate import mutated
-from tests.fuzz.targets import TARGETS, Target, Unavailable
+from tests.fuzz.target import Target, Unavailable
+from tests.fuzz.targets import TARGETS
 
 HANG_S = 1.0
 GROWTH_SHARE, GROWTH_MB = 1.05, 8.0

@@ -2,59 +2,16 @@
 
 from __future__ import annotations
 
-import random
-import shutil
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from tsclassify.errors import BundleError, InputError, LedgerError, PolicyError
+from tests.fuzz.loaders import bundle, ledger, policy
+from tests.fuzz.target import Target, Unavailable
+from tsclassify.errors import BundleError
 
 __all__ = ["TARGETS", "Target", "Unavailable"]
-
-
-class Unavailable(Exception):
-    """The target cannot run here; the message says why."""
-
-
-@dataclass
-class Target:
-    """Where cases come from, and what they go through.
-
-    Attributes
-    ----------
-    corpus
-        What cases are mutated from.
-    check
-        Raises when a promise is broken for a case.
-    together
-        The same for a group of cases at once, where that is cheaper.
-    make
-        Makes a case from a random generator, in the place of a mutation of the corpus.
-    group
-        Cases that are checked at a time.
-    counts
-        What became of the cases.
-    """
-
-    corpus: Sequence[bytes]
-    check: Callable[[bytes], object]
-    together: Callable[[list[bytes]], object] | None = None
-    make: Callable[[random.Random], bytes] | None = None
-    group: int = 1
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def check_all(self, cases: list[bytes]) -> None:
-        """Check a group of cases."""
-        if self.together is not None and len(cases) > 1:
-            self.together(cases)
-            return
-        for case in cases:
-            self.check(case)
 
 
 POSTS = [
@@ -159,76 +116,6 @@ def kernel() -> Target:
             raise AssertionError("a score is outside [0, 1]")
 
     return Target(TEXTS, check, group=16)
-
-
-def policy() -> Target:
-    """A policy is loaded or refused with its faults; nothing else comes of any bytes."""
-    from tsclassify.policy import Policy
-    from tsclassify.resources import shipped
-
-    corpus = [path.read_bytes() for path in sorted(shipped("seeds", "policies").rglob("*.yaml"))]
-
-    def check(case: bytes) -> None:
-        try:
-            Policy.parse(case)
-        except PolicyError as error:
-            if not str(error):
-                raise AssertionError("a refusal without a reason") from error
-
-    return Target(corpus, check)
-
-
-def bundle() -> Target:
-    """A bundle with any altered file is refused with one sentence."""
-    from tsclassify.model.bundle import read_bundle
-    from tsclassify.resources import shipped
-
-    try:
-        source = shipped("models", "en-v1")
-    except BundleError as error:
-        raise Unavailable(error.message) from None
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-bundle-"))
-    shutil.copytree(source, folder / "en-v1")
-    target = folder / "en-v1" / "manifest.json"
-    whole = target.read_bytes()
-
-    def check(case: bytes) -> None:
-        target.write_bytes(case)
-        try:
-            read_bundle(folder / "en-v1")
-        except BundleError:
-            return
-        if case != whole:
-            raise AssertionError("an altered bundle was read")
-
-    return Target([whole], check)
-
-
-def ledger() -> Target:
-    """An import of any bytes is refused whole or leaves a ledger that verifies."""
-    from tsclassify.enforcement import Ledger
-
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-ledger-"))
-    with Ledger.open(folder / "seed.db") as seed:
-        for day in ("05", "06"):
-            seed.attestation("acme", ("terms", "report_button"), at=f"2021-01-{day}T10:00:00+00:00")
-        seed.export(folder / "seed.jsonl")
-    whole = (folder / "seed.jsonl").read_bytes()
-    path, database = folder / "case.jsonl", folder / "case.db"
-
-    def check(case: bytes) -> None:
-        path.write_bytes(case)
-        for file in folder.glob("case.db*"):
-            file.unlink()
-        with Ledger.open(database) as into:
-            try:
-                into.import_(path)
-            except (LedgerError, InputError):
-                if len(into):
-                    raise AssertionError("a refused import left events") from None
-            into.verify()
-
-    return Target([whole], check)
 
 
 TARGETS: dict[str, Callable[[], Target]] = {

@@ -267,11 +267,16 @@ def decode(kind: str, body: bytes) -> Event | Decision:
 
 
 def check(event: Event, kind: str) -> None:
-    """Refuse an event whose words are not the ledger's, or whose times carry no offset."""
+    """Refuse an event with words that are not the ledger's, a time without offset, or that cannot be read again."""
     for name in ("at", "recorded_at", "deadline_at"):
         value = getattr(event, name, None)
         if value is not None or name == "at":
             moment(value, f"ledger: {kind} {name}")  # type: ignore[arg-type]
+    try:
+        decode(kind, _ENCODER.encode(event))
+    except (msgspec.MsgspecError, TypeError, NotImplementedError, UnicodeError) as error:
+        # A row cannot be taken out again, so one that nobody can read must not get in.
+        raise InputError(f"ledger: {kind} must fit its fields, got a fault: {_lower(str(error))}") from None
     for (owner, name), allowed in _ALLOWED.items():
         if owner == kind and getattr(event, name) not in allowed:
             raise InputError(f"ledger: {kind} {name} must be one of {', '.join(sorted(allowed))}")

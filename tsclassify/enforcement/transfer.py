@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from tsclassify.decision import Decision
 from tsclassify.enforcement import events as ev
 from tsclassify.enforcement.ledger import BATCH
-from tsclassify.enforcement.moments import iso
+from tsclassify.enforcement.moments import iso, micros, moment
 from tsclassify.enforcement.packing import pack, unpack
 from tsclassify.enforcement.store import COLUMNS, Row, chain, digest, transaction, translated
-from tsclassify.enforcement.writer import INSERT
-from tsclassify.errors import LedgerError
+from tsclassify.enforcement.writer import HELD, INSERT
+from tsclassify.errors import InputError, LedgerError
 
 if TYPE_CHECKING:
     from tsclassify.enforcement.ledger import Ledger
@@ -147,11 +148,31 @@ def _row(raw: bytes, number: int, seq: int, before: bytes, name: str) -> Row:
     header = (
         line.seq, line.kind, line.at, line.known, line.id, line.actor, line.tenant, line.tier, line.basis, line.ref,
     )  # fmt: skip
+    numbers = (line.seq, line.at, line.known, line.ref or 0)
+    if not all(-(1 << 63) <= whole < 1 << 63 for whole in numbers):
+        raise LedgerError(f"{name}:{number}: numbers must have 64 bits, got a larger one")
     body = bytes(line.body)
     chained = chain(before, header, digest(body))
     if line.seq != seq or chained.hex() != line.hash or line.kind not in ev.KINDS:
         raise LedgerError(f"{name}:{number}: row must chain to the one before it, got an altered or missing row")
+    _fits(line, body, f"{name}:{number}")
     return (*header, pack(body), chained)
+
+
+def _fits(line: _Line, body: bytes, place: str) -> None:
+    """Refuse a row whose body is no event or says otherwise than its columns: its hash is true, and it would stay."""
+    try:
+        event = ev.decode(line.kind, body)
+        if not isinstance(event, Decision):
+            ev.check(event, line.kind)
+        at = moment(event.at or "", place)
+    except (msgspec.DecodeError, UnicodeError, InputError):
+        raise LedgerError(f"{place}: body must be an event of its kind, got something else") from None
+    tiers = {event.tier, HELD} if isinstance(event, Decision) else {None}
+    # An event about an item takes over the item's account and tenant where it names none itself.
+    same = line.at == micros(at) and event.actor in (None, line.actor) and event.tenant in (None, line.tenant)
+    if not (same and line.tier in tiers and line.known >= line.at):
+        raise LedgerError(f"{place}: columns must be those of the event, got others")
 
 
 def _insert(ledger: Ledger, batch: list[Row]) -> int:

@@ -192,6 +192,12 @@ class FeatureSpec:
         if set(data) != names:
             odd = ", ".join(sorted(set(data) ^ names))
             raise BundleError(f"feature spec: fields must be those of this version, got a difference in {odd}")
+        for field in fields(cls):
+            value, kind = data[field.name], type(field.default)
+            # A number may be written without its point; true is no number.
+            allowed = (int, float) if kind is float else (list, tuple) if kind is tuple else (kind,)
+            if type(value) not in allowed or (kind is tuple and any(type(part) is not int for part in value)):
+                raise BundleError(f"feature spec: {field.name} must be {kind.__name__}, got {type(value).__name__}")
         try:
             return cls(**{**data, "skips": tuple(data["skips"])})
         except (TypeError, InputError) as error:

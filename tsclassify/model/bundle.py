@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from tsclassify.errors import BundleError
 from tsclassify.features.spec import FeatureSpec
+from tsclassify.model.soundness import check_model
 from tsclassify.model.trained import LANES, SIGNAL_LANES, TrainedModel
 from tsclassify.records import ModelInfo, OperatingPoint, SignalBand
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -185,7 +186,8 @@ def read_bundle(folder: str | os.PathLike[str]) -> tuple[TrainedModel, str]:
         )
     try:
         model = _build(path.name, manifest, contents)
-    except (KeyError, TypeError, ValueError) as error:
+        check_model(path.name, model)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         if isinstance(error, BundleError):
             raise
         raise BundleError(
@@ -276,8 +278,12 @@ def _unpack_arrays(bundle: str, content: bytes) -> dict[str, NDArray[Any]]:
 def _build(bundle: str, manifest: Mapping[str, Any], contents: Mapping[str, bytes]) -> TrainedModel:
     if tuple(manifest["categories"]) != CATEGORIES or tuple(manifest["signals"]) != SIGNALS:
         raise BundleError(f"{bundle}/{_MANIFEST}: categories and signals must be this library's, got others")
-    arrays = _unpack_arrays(bundle, contents["weights.npz"])
     spec = FeatureSpec.from_dict(manifest["features"])
+    points = {
+        category: tuple(OperatingPoint(**point) for point in table)
+        for category, table in manifest["operating_points"].items()
+    }
+    arrays = _unpack_arrays(bundle, contents["weights.npz"])
     allowed = {"weights": {1 << spec.bits}, "signal_weights": {1 << bits for bits in range(8, spec.bits + 1)}}
     for name, counts in allowed.items():
         if arrays[name].ndim != 2 or arrays[name].shape[0] not in counts:
@@ -288,10 +294,6 @@ def _build(bundle: str, manifest: Mapping[str, Any], contents: Mapping[str, byte
     groups = {
         group: {name.split(".", 1)[1]: values for name, values in arrays.items() if name.startswith(f"{group}.")}
         for group in _CALIBRATIONS
-    }
-    points = {
-        category: tuple(OperatingPoint(**point) for point in table)
-        for category, table in manifest["operating_points"].items()
     }
     return TrainedModel(
         name=str(manifest["name"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, Final
 
@@ -64,9 +65,15 @@ def _value_at(data: Any, path: Path) -> Any:
     return data
 
 
+@functools.cache
+def _schema() -> dict[str, Any]:
+    """The JSON Schema, which takes as long to make as two hundred policies to read."""
+    return Document.model_json_schema()
+
+
 def _known_keys(loc: tuple[str | int, ...]) -> list[str]:
     """Keys that the language has where `loc` (of an extra key) points, found by walking its JSON Schema."""
-    root = Document.model_json_schema()
+    root = _schema()
     node: Any = root
 
     def opened(part: Any) -> list[Any]:
