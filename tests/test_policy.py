@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tsclassify.policy.ladder import count_strikes, process_finding
 from tsclassify.policy.mutants import mutants, survivors
 from tsclassify.policy.page import page
 from tsclassify.policy.schema import Guards, json_schema
-from tsclassify.records import ModelInfo, Piece, Truth
+from tsclassify.records import ModelInfo, OperatingPoint, Piece, Truth
 from tsclassify.taxonomy import CATEGORIES
 
 PACKS = [(name, None) for name in shipped_names()] + [("hosting-provider", "2021-01-10")]
@@ -271,6 +272,25 @@ def test_the_change_that_is_named_does_alter_the_outcome(row: dict[str, Any]) ->
         assert tiers_of(HOST, [{**row, "scores": {**row["scores"], category: value}}]) == [tier]
         assert tier != decision.tier
     assert decision.change
+
+
+def test_what_is_remembered_under_one_bundle_does_not_answer_for_another() -> None:
+    without_contexts = re.sub(r"contexts:\n.*?(?=actions:)", "", BASE, flags=re.DOTALL)
+    text = without_contexts.replace(", contexts: {reported: 'false'}", "")
+    # so good that recall and precision are reached at one score: nothing lies between review and act
+    point = OperatingPoint(0.5, 0.95, 0.95, 1000, 300, 0.9, 1.0, 0.9, 1.0)
+    good = replace(INFO, sha256="a" * 64, operating_points={**INFO.operating_points, "incitement": (point,)})
+    cols = columns([{"scores": {"violent_threat": 0.95, "incitement": 0.95}}])
+
+    def change(policy: Policy, info: ModelInfo) -> str:
+        return policy.decision(policy.decide_columns(cols, info), cols, 0, info, pieces=lambda i, category: ()).change
+
+    alone = [change(Policy.parse(text), info) for info in (INFO, good)]
+    assert "incitement scored below 0.9" in alone[0]
+    assert "incitement scored below 0.5" in alone[1]
+    for infos in ((INFO, good), (good, INFO)):
+        policy = Policy.parse(text)
+        assert sorted(change(policy, info) for info in infos) == sorted(alone)
 
 
 def test_words_of_a_post_cannot_break_the_page() -> None:

@@ -16,7 +16,7 @@ _SIZE: Final = 4096
 
 
 def memo_of(policy: Policy, facts: Facts, thresholds: Thresholds) -> dict[Any, Any]:
-    """What was already found out for items with the same facts, under the same act thresholds.
+    """What was already found out for items with the same facts, under thresholds that leave the same levels open.
 
     Parameters
     ----------
@@ -27,7 +27,8 @@ def memo_of(policy: Policy, facts: Facts, thresholds: Thresholds) -> dict[Any, A
         *[int(level[0]) for level in facts.levels.values()],
         *[int(state[0]) for state in facts.metas.values()],
         bool(facts.untested[0]),
-        *[act is None for _, act in thresholds.values()],
+        # without an act threshold there is no level 2, without room below it no level 1
+        *[None if act is None else act > review for review, act in thresholds.values()],
         *facts.signals,
         *[int(state[0]) for state in facts.signals.values()],
     )

@@ -47,13 +47,16 @@ class Thresholds(dict[str, tuple[float, float | None]]):
 
         In float32, so that a score equal to its threshold reaches it.
         """
-        if self._arrays is None or self._arrays[0] != categories:
+        # read once: another thread may put those of other categories in their place
+        made = self._arrays
+        if made is None or made[0] != categories:
             columns = [categories.index(category) for category in self]
             review = np.array([review for review, _ in self.values()], dtype=np.float32)
             act = np.array([np.inf if act is None else act for _, act in self.values()], dtype=np.float32)
             every = columns == list(range(len(categories)))
-            self._arrays = categories, slice(None) if every else np.array(columns, dtype=np.int64), review, act
-        return self._arrays[1:]
+            made = categories, slice(None) if every else np.array(columns, dtype=np.int64), review, act
+            self._arrays = made
+        return made[1:]
 
     def reached(self, categories: tuple[str, ...], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Whether any category of an item reaches its review threshold: bool (n,), from float32 (n, K)."""
