@@ -161,7 +161,7 @@ class Classifier:
             else:
                 made = self._calibrated_one(self._scorer.logits_one(text).tolist())
                 row = np.array([made[:_N_CATEGORIES]], dtype=np.float32)
-                return Scores.unchecked(CATEGORIES, row, self._priors, {}, self.info.sha256)
+                return Scores.unchecked(CATEGORIES, row, self._priors.copy(), {}, self.info.sha256)
         data, offsets = encode_texts(texts)
         return self._scores(self.score_utf8(data, offsets))
 
@@ -259,7 +259,7 @@ class Classifier:
         return self.measure_utf8(*encode_texts(texts))[1]
 
     def _scores(self, probabilities: NDArray[np.float32]) -> Scores:
-        return Scores(CATEGORIES, probabilities, priors=self._priors, model_sha256=self.info.sha256)
+        return Scores(CATEGORIES, probabilities, priors=self._priors.copy(), model_sha256=self.info.sha256)
 
     def _signal_scores(self, probabilities: NDArray[np.float32]) -> Scores:
         priors = {name: self.info.priors[name] for name in SIGNALS if name in self.info.priors}
