@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tsclassify.batch.plan import Decided, Plan
 from tsclassify.io.blocks import Block, Oversize
-from tsclassify.io.layout import splice_plain
+from tsclassify.io.layout import SLACK, splice_plain
 from tsclassify.io.lines import ScannedBlock, reject_record
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def splice_block(scanned: ScannedBlock, decided: Decided, keep: NDArray[np.bool_
         return memoryview(splice_plain(scanned.buf.tobytes(), *columns, layout))
     from tsclassify.io.splice import splice_rows
 
-    out = np.empty(len(scanned.buf) + len(scanned) * layout.widest, dtype=np.uint8)
+    out = np.empty(len(scanned.buf) + len(scanned) * layout.widest + SLACK, dtype=np.uint8)
     sizes = (layout.n_tiers, layout.n_categories, layout.n_signals)
     size = splice_rows(scanned.buf, *columns, layout.table, layout.starts, *sizes, out)
     return memoryview(out[:size].data)

@@ -15,10 +15,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DECIMALS", "ResultLayout", "splice_plain"]
+__all__ = ["DECIMALS", "SLACK", "ResultLayout", "splice_plain"]
 
 DECIMALS: Final = 6
 """Decimals of a printed score; a shown score differs from the exact one by at most 5e-7."""
+
+SLACK: Final = 32
+"""Bytes that the compiled loop copies at a time: read beyond the last piece, written beyond the last line."""
 
 TRUTH_WORDS: Final = ("false", "unknown", "true")
 _LEVEL_WORDS: Final = ("review", "act")
@@ -35,7 +38,7 @@ class ResultLayout:
     Attributes
     ----------
     table, starts
-        uint8 bytes of all pieces, and int64 offsets, one more than pieces.
+        uint8 bytes of all pieces, ``SLACK`` more, and int64 offsets, one more than pieces.
     n_tiers, n_categories, n_signals
         Sizes; ``n_tiers`` is 0 without a policy.
     widest
@@ -82,7 +85,7 @@ class ResultLayout:
         np.cumsum([len(piece) for piece in pieces], out=starts[1:])
         # A score takes DECIMALS + 2 bytes; findings and signals a comma each.
         widest = int(starts[-1]) + len(categories) * (DECIMALS + 3) + len(signals) + 8
-        table = np.frombuffer(b"".join(pieces), dtype=np.uint8)
+        table = np.frombuffer(b"".join([*pieces, bytes(SLACK)]), dtype=np.uint8)
         return cls(table, starts, len(tiers), len(categories), len(signals), widest)
 
     def pieces(self) -> list[bytes]:

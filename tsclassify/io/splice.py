@@ -6,20 +6,77 @@ has the same in Python, for a few lines. Imported only where a block is written,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from tsclassify.compiled import jit
+from tsclassify.io.layout import SLACK
 
 __all__ = ["splice_rows"]
 
+_BYTE = ir.IntType(8)
+_I64 = ir.IntType(64)
+
+# Three decimal digits of 0 to 999 as the low three bytes of a number, first digit lowest.
+_DIGITS: Final = np.array([[*b"%03d" % k, 0, 0, 0, 0, 0] for k in range(1000)], dtype=np.uint8)
+_DIGITS_OF: Final = _DIGITS.view("<u8")[:, 0].copy()
+
+
+def _at(context: Any, builder: Any, kind: Any, array: Any, index: Any, item: Any) -> Any:
+    """Pointer to `item`-sized data at a byte of an array; an index is trusted and never counts from the end."""
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), item.as_pointer())
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _copy(typing_context: Any, out: Any, at: Any, source: Any, start: Any, length: Any) -> Any:
+    """Copy `length` bytes from ``source[start]`` to ``out[at]``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        to = _at(context, builder, sig.args[0], args[0], args[1], _BYTE)
+        of = _at(context, builder, sig.args[2], args[2], args[3], _BYTE)
+        cgutils.raw_memcpy(builder, to, of, args[4], ir.Constant(_I64, 1))
+        return context.get_dummy_value()
+
+    return types.none(out, types.int64, source, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _copy_wide(typing_context: Any, out: Any, at: Any, source: Any, start: Any) -> Any:
+    """Copy ``SLACK`` bytes, whatever of them counts: cheaper than a loop over the few that do."""
+    vector = ir.VectorType(_BYTE, SLACK)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        of = _at(context, builder, sig.args[2], args[2], args[3], vector)
+        to = _at(context, builder, sig.args[0], args[0], args[1], vector)
+        builder.store(builder.load(of, align=1), to, align=1)
+        return context.get_dummy_value()
+
+    return types.none(out, types.int64, source, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _put_word(typing_context: Any, out: Any, at: Any, word: Any) -> Any:
+    """Write eight bytes, the lowest first (little-endian machines)."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(args[2], _at(context, builder, sig.args[0], args[0], args[1], _I64), align=1)
+        return context.get_dummy_value()
+
+    return types.none(out, types.int64, types.uint64), generate
+
 
 def _put(out: Any, at: Any, table: Any, starts: Any, piece: Any) -> Any:
-    length = starts[piece + 1] - starts[piece]
-    source = starts[piece]
-    for k in range(length):
-        out[at + k] = table[source + k]
+    source = starts[np.uint64(piece)]
+    length = starts[np.uint64(piece + 1)] - source
+    # What is written beyond the piece, the next one overwrites.
+    for done in range(0, length, SLACK):
+        _copy_wide(out, at + done, table, source + done)
     return at + length
 
 
@@ -28,13 +85,13 @@ _put = jit(_put)
 
 def _put_score(out: Any, at: Any, score: Any) -> Any:
     """Write a score in [0, 1] as ``d.dddddd``."""
-    value = np.int64(np.float64(score) * 1000000.0 + 0.5)
-    out[at] = 48 + value // 1000000
-    out[at + 1] = 46
-    rest = value % 1000000
-    for k in range(6):
-        out[at + 7 - k] = 48 + rest % 10
-        rest //= 10
+    value = np.uint64(np.float64(score) * 1000000.0 + 0.5)
+    first = value // np.uint64(1000000)
+    rest = value - first * np.uint64(1000000)
+    high = rest // np.uint64(1000)
+    low = rest - high * np.uint64(1000)
+    word = np.uint64(48) + first | np.uint64(46 << 8)
+    _put_word(out, at, word | _DIGITS_OF[high] << np.uint64(16) | _DIGITS_OF[low] << np.uint64(40))
     return at + 8
 
 
@@ -78,9 +135,9 @@ def splice_rows(
         a guard, int8 (n, K) 0 none, 1 review, 2 act, int8 (n, S) of ``Truth``; levels and states are written where
         some level is above 0.
     table, starts, n_tiers, n_categories, n_signals
-        A `tsclassify.io.layout.ResultLayout`.
+        A `tsclassify.io.layout.ResultLayout`, its table with ``SLACK`` bytes after the last piece.
     out
-        uint8, with room for the block and n times ``widest``.
+        uint8, with room for the block, n times ``widest``, and ``SLACK``.
 
     Returns
     -------
@@ -105,10 +162,10 @@ def splice_rows(
         if replaced[row, 0] >= 0:
             stop = replaced[row, 0]
             resume = replaced[row, 1]
-            out[at : at + stop - start] = buf[start:stop]
+            _copy(out, at, buf, start, stop - start)
             at = _put(out, at + stop - start, table, starts, inner)
         else:
-            out[at : at + resume - start] = buf[start:resume]
+            _copy(out, at, buf, start, resume - start)
             at = _put(out, at + resume - start, table, starts, head)
         if n_tiers:
             at = _put(out, at, table, starts, first_tier + tiers[row])
@@ -141,7 +198,7 @@ def splice_rows(
             at = _put(out, at, table, starts, close)
         at = _put(out, at, table, starts, tail)
         end = lines[row, 2]
-        out[at : at + end - resume] = buf[resume:end]
+        _copy(out, at, buf, resume, end - resume)
         at += end - resume
         out[at] = 10
         at += 1
