@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from tsclassify.decision import Decision
     from tsclassify.policy import Policy
 
-__all__ = ["plain", "tier_style"]
+__all__ = ["plain", "plain_json", "tier_style"]
+
+_INERT: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories of what could move, hide or turn other text."""
 
 
 def plain(text: str) -> str:
@@ -26,11 +30,25 @@ def plain(text: str) -> str:
     for character in text:
         if character in "\n\r\t":
             shown.append(" ")
-        elif unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and character != "\u200d":
+        elif unicodedata.category(character) in _INERT and character != "\u200d":
             shown.append(f"\\x{ord(character):02x}")
         else:
             shown.append(character)
     return "".join(shown)
+
+
+def plain_json(value: Any) -> str:
+    """JSON on one line for a terminal: the characters that `plain` shows are escaped, letters are not.
+
+    Examples
+    --------
+    >>> print(plain_json({"text": "é\x1b\u202e"}))
+    {"text": "é\\u001b\\u202e"}
+    """
+    written = json.dumps(value, ensure_ascii=False)
+    return "".join(
+        json.dumps(c)[1:-1] if not c.isprintable() and unicodedata.category(c) in _INERT else c for c in written
+    )
 
 
 def tier_style(decision: Decision, policy: Policy) -> str:

@@ -18,11 +18,10 @@ def command(text: str, category: str | None, model_path: str | None, top: int, a
 
     Example: tsclassify explain "see you at the depot tomorrow" --category violent_threat
     """
-    import json
     import sys
 
     from tsclassify.classifier import load
-    from tsclassify.cli.display import plain
+    from tsclassify.cli.display import plain, plain_json
     from tsclassify.errors import InputError
 
     if text == "-":
@@ -36,7 +35,7 @@ def command(text: str, category: str | None, model_path: str | None, top: int, a
         category = max(classifier.categories, key=lambda name: float(scores[name][0]))
     explanation = classifier.explain(text, category)
     if as_json:
-        click.echo(json.dumps(explanation.to_dict(), ensure_ascii=False))
+        click.echo(plain_json(explanation.to_dict()))
         return
     from rich.console import Console
     from rich.table import Table
