@@ -157,7 +157,8 @@ class MetaOfBlock:
         columns: dict[str, NDArray[np.object_]] = {}
         for wanted, name in enumerate(self.plan.fields.meta, start=_FIRST_META):
             column = np.full(n, None, dtype=object)
-            for row in rows.tolist():
+            # mostly the field is missing
+            for row in rows[self.scanned.spans[rows, wanted, 0] >= 0].tolist():
                 column[row] = self.scanned.value(row, wanted)
             columns[name] = column
         return columns

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
 from tsclassify.policy.conditions import Act, Meta, Review, Signal, evaluate
-from tsclassify.policy.memo import memo_of
+from tsclassify.policy.memo import MEMO_ROWS, memo_of, outcomes_of
 from tsclassify.records import Truth
 
 if TYPE_CHECKING:
@@ -139,6 +139,12 @@ class Facts:
     def __len__(self) -> int:
         return len(self.untested)
 
+    def only(self, rows: NDArray[np.intp]) -> Facts:
+        """The facts of some rows."""
+        parts: list[Any] = [self.levels, self.signals, self.metas]
+        levels, signals, metas = [{name: column[rows] for name, column in part.items()} for part in parts]
+        return Facts(levels, signals, metas, self.untested[rows])
+
     def leaf(self, node: Any) -> States:
         """The truth of a leaf: int8, shape (m,)."""
         if isinstance(node, Meta):
@@ -165,6 +171,10 @@ class Outcome:
     tiers: tuple[States, ...]
     when: Mapping[str, States]
     holds: Mapping[str, States]
+
+    def numbers(self) -> NDArray[np.int16]:
+        """Code, review and exceptions, in rows: int16, shape (2 + exceptions, m)."""
+        return np.stack([self.code, self.review, *self.holds.values()]).astype(np.int16, copy=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -383,18 +393,29 @@ def decide_columns(policy: Policy, columns: ItemColumns, info: ModelInfo) -> Dec
     busy = reduce(np.bitwise_or, levels.values(), untested_of(policy, columns.language).view(np.int8))
     rows = np.flatnonzero(busy)
     facts = facts_of(policy, columns, levels, None if len(rows) == n else rows)
-    known = memo_of(policy, facts, thresholds) if len(facts) == 1 else {}
-    if "outcome" not in known:
-        known["outcome"] = decide_facts(policy, facts, lambda category: thresholds[category][1] is not None)
-    outcome: Outcome = known["outcome"]
 
+    def decide(facts: Facts) -> Outcome:
+        return decide_facts(policy, facts, lambda category: thresholds[category][1] is not None)
+
+    if len(facts) == 0:
+        outcomes = np.zeros((2 + len(policy.contexts), 0), dtype=np.int16)
+    elif len(facts) == 1:
+        known = memo_of(policy, facts, thresholds)
+        if "outcome" not in known:
+            known["outcome"] = decide(facts)
+        if "numbers" not in known:
+            known["numbers"] = known["outcome"].numbers()
+        outcomes = known["numbers"]
+    elif len(facts) <= MEMO_ROWS:
+        outcomes = outcomes_of(policy, facts, thresholds, lambda chosen: decide(facts.only(chosen)).numbers().T).T
+    else:
+        outcomes = decide(facts).numbers()
     tier = np.full(n, len(names) - 1, dtype=np.int16)
-    tier[rows] = outcome.code
+    tier[rows] = outcomes[0]
     review = np.zeros(n, dtype=np.bool_)
-    review[rows] = outcome.review
-    contexts = np.full((len(outcome.holds), n), Truth.UNKNOWN, dtype=np.int8)
-    for number, state in enumerate(outcome.holds.values()):
-        contexts[number, rows] = state
+    review[rows] = outcomes[1]
+    contexts = np.full((len(policy.contexts), n), Truth.UNKNOWN, dtype=np.int8)
+    contexts[:, rows] = outcomes[2:]
     has_actions = np.array([bool(rule.do) for rule in policy.tiers] + [False, False], dtype=np.bool_)
-    holds = dict(zip(outcome.holds, contexts, strict=True))
+    holds = dict(zip([context.id for context in policy.contexts], contexts, strict=True))
     return DecisionColumns(names, tier, review, levels, holds, has_actions, policy.rollout.mode)
