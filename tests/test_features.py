@@ -33,10 +33,11 @@ SPECS = {
     "default": FeatureSpec(),
     "all": FeatureSpec(
         word_max=3, skips=(2, 3), back_max=3, negation_window=3, first=2, starts=True, flags=True, word_scale=1.6,
-        char_scale=0.6, word_offset=1.0, char_offset=1.0,
+        char_scale=0.6, word_offset=1.0, char_offset=1.0, skeletons=2,
     ),
     "plain": FeatureSpec(
-        dedup="none", back_max=4, back_chain=False, back_shared=False, ends=False, silent="", mask=False, norm="mean"
+        dedup="none", back_max=4, back_chain=False, back_shared=False, ends=False, silent="", mask=False, norm="mean",
+        skeletons=1,
     ),
 }  # fmt: skip
 
@@ -93,6 +94,25 @@ def test_negation_marks_the_words_after_it() -> None:
     assert kinds.count("negated") == 2
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("threaten", "thrtn", 3),
+        ("killed", "kiled", 3),
+        ("apple", "aple", 3),
+        ("apple", "pple", 0),
+        ("threaten", "thrown", 0),
+    ],
+)
+def test_words_that_differ_in_vowels_or_doubled_letters_share_their_skeleton(one: str, other: str, shared: int) -> None:
+    def skeletons(word: str) -> list[int]:
+        spec = FeatureSpec(bits=24, word_max=0, char_min=6, char_max=6, skeletons=3, ends=False)
+        return [feature.bucket for feature in features_of(word, spec, LEXICON) if feature.kind == "piece"][-3:]
+
+    assert len(set(skeletons(one))) == 1
+    assert sum(a == b for a, b in zip(skeletons(one), skeletons(other), strict=True)) == shared
+
+
 def test_hash_is_frozen() -> None:
     # A shipped table is useless under another hash.
     assert text_hash("zorp") == 0x5F7ABFF5A3BC183B
@@ -101,7 +121,15 @@ def test_hash_is_frozen() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"bits": 9}, {"skips": (1,)}, {"dedup": "some"}, {"norm": "max"}, {"word_scale": float("nan")}, {"silent": "."}],
+    [
+        {"bits": 9},
+        {"skips": (1,)},
+        {"dedup": "some"},
+        {"norm": "max"},
+        {"word_scale": float("nan")},
+        {"silent": "."},
+        {"skeletons": 9},
+    ],
 )
 def test_spec_out_of_range_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="must"):
@@ -114,6 +142,11 @@ def test_spec_survives_json() -> None:
         FeatureSpec.from_dict({key: value for key, value in SPECS["all"].to_dict().items() if key != "bits"})
     with pytest.raises(BundleError, match="valid"):
         FeatureSpec.from_dict({**SPECS["all"].to_dict(), "bits": 99})
+
+
+def test_a_spec_from_before_skeletons_has_none() -> None:
+    old = {key: value for key, value in SPECS["all"].to_dict().items() if key != "skeletons"}
+    assert FeatureSpec.from_dict(old) == dataclasses.replace(SPECS["all"], skeletons=0)
 
 
 def test_lexicon_survives_json() -> None:
