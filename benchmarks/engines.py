@@ -5,7 +5,7 @@ Run: ``python benchmarks/engines.py --out FOLDER [--engine ray|spark] [--data RA
 is public posts, as in ``benchmarks/batch.py``. Compared are the bytes of ``score_files`` with those of a local
 job, and the results of ``score_dataset`` or ``score_dataframe``, field by field and bit by bit, with those of one
 local call on all rows. Speed: wall seconds, and processor seconds of all processes, of ``score_files`` on the input
-twice and on five times the input; the difference of the last two is free of the time in which workers start.
+twice and on three times the input; the difference of the last two is free of the time in which workers start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from batch import make_input
 from soak import machine
 
 POLICY = "hosting-provider"
-TIMES = 5
+TIMES = 3
 
 
 def cpu_seconds() -> float:

@@ -138,6 +138,9 @@ def kill_and_resume(
         for name in left:
             (folder / name).unlink()
         done.comparisons += 1
+        # With -s, what a run that is cut short has shown.
+        sys.stdout.write(f"{done.hits} kills, {done.comparisons} outputs compared\n")
+        sys.stdout.flush()
     return done
 
 
