@@ -13,7 +13,7 @@ from tsclassify.features.buffers import add_rows, add_words, address_of, f8_at, 
 from tsclassify.features.build import build_features
 from tsclassify.features.compiled import callback, entry, fingerprint, jit
 from tsclassify.features.memo import EXTRA_WORDS, T_OWN
-from tsclassify.features.scan import learn_stretch, scan_post
+from tsclassify.features.scan import learn, scan_post
 from tsclassify.features.state import (
     A_CONFIG,
     A_EXTRA,
@@ -81,13 +81,13 @@ def score_post(state: Any, out: int) -> None:
 
 @functools.cache
 def make_learner() -> Any:
-    """The compiled function that reads a new stretch, apart from the hot loop that calls it by its address."""
+    """The compiled function of what is seldom done, apart from the hot loop that calls it by its address."""
     made_from = fingerprint()
 
     @callback
-    def learner(state: int, text: int, pos: int, end: int, is_long: int) -> Any:
+    def learner(state: int, text: int, pos: int, end: int, what: int) -> Any:
         """Address of the row of a new stretch; `made_from` is named for the cache's sake."""
-        return learn_stretch(state, text, pos, end, is_long) if made_from else 0
+        return learn(state, text, pos, end, what) if made_from else 0
 
     return learner
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from tsclassify import compiled
 from tsclassify.features import hashing
+from tsclassify.features.inner import InnerCompiler
 from tsclassify.text import rules
 
 __all__ = ["RULES", "callback", "entry", "fingerprint", "jit", "mix", "offset_of"]
@@ -34,17 +35,22 @@ def entry(function: Any, *, counts_references: bool = False) -> Any:
 def callback(function: Any) -> Any:
     """Compile a function of five integers for calls by its address, and keep it as ``entry`` does.
 
-    What is seldom called is compiled apart: within the entry it would be compiled several times over, once for each
-    function that leads to it, and it would crowd the registers of the hot loop.
+    What is seldom called is compiled apart: within the entry it would crowd the registers of the hot loop.
     """
     return compiled.callback(function, "int64(int64, int64, int64, int64, int64)", _nrt=False)
 
 
 def jit(function: Any) -> Any:
     """Compile without Python objects and without the interpreter's lock; kept on disk only within an entry."""
-    # Only compiled code calls these: wrappers for Python would cost a tenth of the compile time.
+    # Only compiled code calls these: wrappers for Python and code of their own would cost four tenths of compile time.
     made = numba.njit(
-        nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, no_rewrites=True, error_model="numpy"
+        nogil=True,
+        _nrt=False,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        no_rewrites=True,
+        error_model="numpy",
+        pipeline_class=InnerCompiler,
     )(function)
     template_for = made.get_call_template
 
@@ -91,7 +97,7 @@ def fingerprint() -> int:
     folder = os.path.dirname(__file__)
     files = [
         os.path.join(folder, name + ".py")
-        for name in ("accumulate", "buffers", "build", "compiled", "extract", "memo", "scan", "state")
+        for name in ("accumulate", "buffers", "build", "compiled", "extract", "inner", "memo", "scan", "state")
     ]
     stamps = []
     for name in (*files, rules.__file__, hashing.__file__, compiled.__file__):

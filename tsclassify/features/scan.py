@@ -50,7 +50,7 @@ from tsclassify.features.state import (
 from tsclassify.text import rules
 from tsclassify.text.normalize import MAX_STRETCH, MAX_TOKENS
 
-__all__ = ["PADDING", "learn_stretch", "scan_post"]
+__all__ = ["PADDING", "learn", "scan_post"]
 
 PADDING: Final = 96
 """Bytes after a post that may be read, whatever they hold."""
@@ -64,6 +64,9 @@ S_REFS: Final = 4
 _INLINE: Final = 4
 _PROBES: Final = 64
 """Rows that are tried; a stretch that finds none of them free is read anew each time."""
+
+JOIN: Final = 2
+"""Asks the callback to join single letters instead of learning a stretch."""
 
 _GAPS: Final = rules.GAP_ONE | rules.GAP_WIDE
 _SHORT: Final = 24
@@ -217,13 +220,12 @@ def free_slot(key_0: Any, key_1: Any, key_2: Any, state: Any) -> Any:
 
 
 @jit
-def learn_stretch(state_address: int, text: int, pos: int, end: int, is_long: int) -> Any:
+def learn_stretch(text: int, pos: int, end: int, is_long: int, state: Any) -> Any:
     """Decode and lex a new stretch; the spare row holds its bytes.
 
     Returns the address of its row in the memo, or of the spare row when it cannot be kept: when it is long or there
     is no room. Of a long stretch `end` is that of the post, and the spare row begins with the stretch's own end.
     """
-    state = i8_at(state_address)
     lexed, word = i8_at(state[A_LEXED]), i8_at(stream_at(state, WORD))
     spare = u8_at(state[A_SPARE])
     slot = np.int64(-1)
@@ -270,6 +272,15 @@ def learn_stretch(state_address: int, text: int, pos: int, end: int, is_long: in
         u8_at(at)[1] = spare[1]
         u8_at(at)[2] = spare[2]
     return at
+
+
+@jit
+def learn(state_address: int, text: int, pos: int, end: int, what: int) -> Any:
+    """What is seldom done: ``learn_stretch``, or to ``JOIN`` the single letters among `text` tokens."""
+    state = i8_at(state_address)
+    if what == JOIN:
+        return join_singles(text, state)
+    return learn_stretch(text, pos, end, what, state)
 
 
 @jit
@@ -387,5 +398,5 @@ def scan_post(  # noqa: C901 (the hot loop)
         gap += meta >> 16 & 255
         starts |= meta >> 24
     if has_run:
-        n = join_singles(n, state)
+        n = call_at(state[A_LEARN], state[A_SELF], n, 0, 0, JOIN)
     return n
