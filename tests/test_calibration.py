@@ -74,6 +74,9 @@ def test_one_post_and_a_million_get_the_same_bits() -> None:
     for row, wanted in zip(logits, many, strict=True):
         assert one(row.tolist()) == wanted.tolist()
         assert calibrate(few, row[None])[0].tolist() == wanted.tolist()
+    for at in (knots.T, np.nextafter(knots.T, -9.0), np.nextafter(knots.T, 9.0), logits[:0], logits):
+        more = np.repeat(at, 33, axis=0)
+        assert np.array_equal(calibrate(few, more), calibrate(heads, more))
 
 
 def test_wilson_interval_of_eight_in_ten() -> None:

@@ -200,3 +200,21 @@ def test_encoding_is_utf8_end_to_end() -> None:
     data, offsets = encode_texts(["é", "", "zorp"])
     assert data.tobytes() == "ézorp".encode()
     assert offsets.tolist() == [0, 2, 2, 6]
+
+
+@pytest.mark.parametrize("other", [0, 255, 256, 300, 599, None])
+def test_encoding_of_many_texts_is_that_of_each(other: int | None) -> None:
+    texts = ["zorp " * (k % 3) for k in range(600)]
+    if other is not None:
+        texts[other] = "zörp 💣"
+    data, offsets = encode_texts(texts)
+    assert data.tobytes() == "".join(texts).encode()
+    assert offsets.tolist() == np.cumsum([0, *(len(text.encode()) for text in texts)]).tolist()
+
+
+@pytest.mark.parametrize("wrong", [b"zorp", None, "\ud800"])
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_the_one_text_among_many_that_is_none_is_named(wrong: Any, is_ascii: bool) -> None:
+    texts = ["zorp" if is_ascii else "zörp"] * 400 + [wrong]
+    with pytest.raises(InputError, match="text 400 must be"):
+        encode_texts(texts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -13,8 +12,8 @@ from tsclassify.errors import InputError
 
 __all__ = ["encode_texts"]
 
-_TEXTS: Final = 1024
-"""Texts joined at a time: one call for all of them, in memory that a cache holds."""
+_TEXTS: Final = 256
+"""Texts joined at a time: few calls, in memory that a cache holds."""
 
 
 def encode_texts(texts: Iterable[str], *, place: str = "score") -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -45,20 +44,26 @@ def encode_texts(texts: Iterable[str], *, place: str = "score") -> tuple[NDArray
         )
     many = texts if isinstance(texts, list) else list(texts)
     parts: list[bytes] = []
-    lengths: list[int] = []
+    offsets = np.zeros(len(many) + 1, dtype=np.int64)
+    # ASCII texts are encoded as one, for as long as there are no others
+    is_ascii = True
     try:
         for first in range(0, len(many), _TEXTS):
-            some = many[first : first + _TEXTS]
-            joined = "".join(some)
-            parts.append(joined.encode())
-            if joined.isascii():
-                lengths += map(len, some)
+            chosen = many[first : first + _TEXTS]
+            joined = "".join(chosen) if is_ascii else ""
+            is_ascii = is_ascii and joined.isascii()
+            if is_ascii:
+                parts.append(joined.encode())
+                lengths = list(map(len, chosen))
             else:
-                lengths += [len(text) if text.isascii() else len(text.encode()) for text in some]
+                encoded = list(map(str.encode, chosen))
+                parts.append(b"".join(encoded))
+                lengths = list(map(len, encoded))
+            offsets[first + 1 : first + 1 + len(lengths)] = lengths
     except (TypeError, UnicodeEncodeError):
         _refuse(many, place)
         raise
-    offsets = np.fromiter(accumulate(lengths, initial=0), dtype=np.int64, count=len(many) + 1)
+    np.cumsum(offsets, out=offsets)
     return np.frombuffer(b"".join(parts), dtype=np.uint8), offsets
 
 
