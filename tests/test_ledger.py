@@ -12,12 +12,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from tsclassify.cli import main
 from tsclassify.decision import Decision
@@ -73,6 +75,21 @@ def test_the_same_decision_recorded_again_is_skipped(path: Path) -> None:
         ledger.record_many([decision(n) for n in range(10)])
         again = ledger.record_many([decision(n) for n in range(20)])
         assert (again.n_recorded, again.n_skipped, len(ledger)) == (10, 10, 20)
+
+
+def test_an_event_packed_by_another_zstd_is_the_same_event(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def otherwise(buffer: bytearray, ends: list[int]) -> list[bytes]:
+        bodies = [bytes(buffer[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+        frames = [zstandard.ZstdCompressor(level=9).compress(body) for body in bodies]
+        return [frame + zlib.crc32(frame).to_bytes(4, "big") for frame in frames]
+
+    batch = [decision(1), Notice(id="n1", items=("i1",), tenant="acme", at=T0), Removal(item="i1", at=T0)]
+    with Ledger.open(path) as ledger:
+        with monkeypatch.context() as patched:
+            patched.setattr("tsclassify.enforcement.writer.pack_many", otherwise)
+            ledger.record_many(batch)
+        assert ledger.record_many(batch).n_skipped == 3
+        assert ledger.record(replace(decision(1), tier="none")).n_recorded == 1
 
 
 def test_events_without_an_id_are_not_doubled_by_a_repeated_batch(path: Path) -> None:
@@ -267,6 +284,7 @@ def test_an_export_of_an_earlier_version_which_wrote_every_default_is_taken_over
         assert ledger.verify()
         found = ledger.decision("i1")
         assert (found.trace[0].children, found.contexts[0].effect) == ((), "none")
+        assert ledger.record(found).n_skipped == 1
 
 
 def test_a_missing_ledger_is_not_made_when_it_should_exist(tmp_path: Path) -> None:
@@ -438,16 +456,21 @@ def test_an_event_that_could_not_be_read_again_is_not_recorded(path: Path) -> No
         assert len(ledger) == 0
 
 
-def forged(path: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+def forged(
+    path: Path, folder: Path, change: Callable[[dict[str, Any]], object], last_event: Decision | None = None
+) -> Path:
     """An export whose last row was changed and given a true hash, as a careful forger would."""
     with Ledger.open(path) as ledger:
         ledger.record(decision(1))
-        ledger.attestation("terms", True, tenant="acme", at=decision(1).at)
+        if last_event is None:
+            ledger.attestation("terms", True, tenant="acme", at=decision(1).at)
+        else:
+            ledger.record(last_event)
         ledger.export(folder / "export.jsonl")
     lines = (folder / "export.jsonl").read_bytes().splitlines()
     before, last = json.loads(lines[-2]), json.loads(lines[-1])
     change(last)
-    body = json.dumps(last.pop("body")).encode()
+    body = json.dumps(last.pop("body"), separators=(",", ":")).encode()
     header = [
         last.get(name) for name in ("seq", "kind", "at", "known", "id", "actor", "tenant", "tier", "basis", "ref")
     ]
@@ -466,6 +489,10 @@ def forged(path: Path, folder: Path, change: Callable[[dict[str, Any]], object])
         (lambda row: row.update(kind="notice"), "body must be an event of its kind"),
         (lambda row: row.update(tenant="other"), "columns must be those of the event"),
         (lambda row: row.update(tier="violation"), "columns must be those of the event"),
+        (lambda row: row.update(tier="review"), "columns must be those of the event"),
+        (lambda row: row.update(id="i1"), "columns must be those of the event"),
+        (lambda row: row.update(basis="zorp@1/bbbbbbbbbbbb"), "columns must be those of the event"),
+        (lambda row: row.update(actor="u2"), "columns must be those of the event"),
         (lambda row: row.update(at=row["at"] + 1), "columns must be those of the event"),
         (lambda row: row.update(known=row["at"] - 1), "columns must be those of the event"),
         (lambda row: row.update(ref=1 << 63), "numbers must have 64 bits"),
@@ -479,6 +506,39 @@ def test_a_forged_row_with_a_true_hash_is_refused(
         other.import_(source)
     with Ledger.open(tmp_path / "other.db") as other:
         assert len(other) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tier": "review"},
+        {"id": "i1"},
+        {"basis": "hosting-provider@2021.7.0/bbbbbbbbbbbb/shadow"},
+        {"actor": "u2"},
+        {"tenant": "other"},
+    ],
+    ids=str,
+)
+def test_a_forged_column_of_a_decision_hides_no_strike_and_makes_none(
+    path: Path, tmp_path: Path, change: dict[str, str]
+) -> None:
+    nobody = replace(decision(2), actor=None, tenant=None)
+    source = forged(path, tmp_path, lambda row: row.update(change), nobody)
+    with (
+        Ledger.open(tmp_path / "other.db") as other,
+        pytest.raises(LedgerError, match=r"forged\.jsonl:2: columns must be those of the event"),
+    ):
+        other.import_(source)
+
+
+def test_a_held_act_is_taken_over_under_review_or_as_earlier_versions_listed_it(path: Path, tmp_path: Path) -> None:
+    held = replace(decision(2), mode="review_only", id=None)
+    source = forged(path, tmp_path, lambda row: None, held)
+    assert [json.loads(line)["tier"] for line in source.read_text().splitlines()] == ["violation", "review"]
+    older = forged(tmp_path / "again.db", tmp_path, lambda row: row.update(tier="violation"), held)
+    for number, export in enumerate((source, older)):
+        with Ledger.open(tmp_path / f"{number}.db") as ledger:
+            assert ledger.import_(export) == 2
 
 
 def test_an_export_does_not_continue_another_ledger(path: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tsclassify.enforcement.ledger import BATCH
 from tsclassify.enforcement.moments import iso, micros, moment
 from tsclassify.enforcement.packing import pack, unpack
 from tsclassify.enforcement.store import COLUMNS, Row, chain, digest, transaction, translated
-from tsclassify.enforcement.writer import HELD, INSERT
+from tsclassify.enforcement.writer import HELD, INSERT, basis_of, own_id
 from tsclassify.errors import InputError, LedgerError
 
 if TYPE_CHECKING:
@@ -168,10 +168,28 @@ def _fits(line: _Line, body: bytes, place: str) -> None:
         at = moment(event.at or "", place)
     except (msgspec.DecodeError, UnicodeError, InputError):
         raise LedgerError(f"{place}: body must be an event of its kind, got something else") from None
-    tiers = {event.tier, HELD} if isinstance(event, Decision) else {None}
-    # An event about an item takes over the item's account and tenant where it names none itself.
-    same = line.at == micros(at) and event.actor in (None, line.actor) and event.tenant in (None, line.tenant)
-    if not (same and line.tier in tiers and line.known >= line.at):
+    named: str | None = None
+    tiers: set[str | None] = {None}
+    basis: str | None = None
+    owners = [(event.actor, line.actor), (event.tenant, line.tenant)]
+    if isinstance(event, Decision):
+        # Before held acts counted as reviews they stood under the tier that they would have.
+        named, tiers = event.id, {event.tier, HELD} if event.mode == "review_only" else {event.tier}
+        basis = basis_of(event.policy_name, event.policy_version, event.model_sha256, event.mode)
+    else:
+        if isinstance(event, ev.Notice):
+            named = event.id or None
+        if line.ref is not None:
+            # An event about another one takes over its account and tenant where it names none itself.
+            owners = [(own, column) for own, column in owners if own]
+    same = (
+        line.at == micros(at)
+        and line.id == (own_id(digest(body)) if named is None else named)
+        and line.tier in tiers
+        and line.basis == basis
+        and all(own == column for own, column in owners)
+    )
+    if not (same and line.known >= line.at):
         raise LedgerError(f"{place}: columns must be those of the event, got others")
 
 

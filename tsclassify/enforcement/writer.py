@@ -17,11 +17,11 @@ import msgspec
 from tsclassify.decision import Decision
 from tsclassify.enforcement import events as ev
 from tsclassify.enforcement.moments import micros, moment
-from tsclassify.enforcement.packing import AT_ONCE, pack_many
+from tsclassify.enforcement.packing import AT_ONCE, pack_many, unpack
 from tsclassify.enforcement.store import COLUMNS, GENESIS, Row, chain, digest
 from tsclassify.errors import InputError, LedgerError
 
-__all__ = ["HELD", "INSERT", "Draft", "append", "drafts", "head", "voids"]
+__all__ = ["HELD", "INSERT", "Draft", "append", "basis_of", "drafts", "head", "own_id", "voids"]
 
 INSERT: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 
@@ -110,12 +110,12 @@ def _draft(event: Decision | ev.Event, kind: str, body_hash: bytes, packed: byte
             kind,
             at,
             at if known is None or known < at else known,
-            _own_id(body_hash) if event.id is None else event.id,
+            own_id(body_hash) if event.id is None else event.id,
             event.actor,
             event.tenant,
             # An act that a guard holds is nobody's strike before a person has looked.
             HELD if event.mode == "review_only" else event.tier,
-            _basis_of(event.policy_name, event.policy_version, event.model_sha256, event.mode),
+            basis_of(event.policy_name, event.policy_version, event.model_sha256, event.mode),
             body_hash,
             packed,
         )
@@ -134,17 +134,17 @@ def _draft(event: Decision | ev.Event, kind: str, body_hash: bytes, packed: byte
             made.ref = event.seq
         case _:
             pass
-    made.id = made.id or _own_id(body_hash)
+    made.id = made.id or own_id(body_hash)
     return made
 
 
 @functools.lru_cache(maxsize=256)
-def _basis_of(policy_name: str, policy_version: str, model_sha256: str, mode: str) -> str:
+def basis_of(policy_name: str, policy_version: str, model_sha256: str, mode: str) -> str:
     """What a decision rests on: policy and model, and whether it was made in shadow."""
     return f"{policy_name}@{policy_version}/{model_sha256[:12]}" + ("/shadow" if mode == "shadow" else "")
 
 
-def _own_id(body_hash: bytes) -> str:
+def own_id(body_hash: bytes) -> str:
     """An id from the content: the same event recorded again, after a crash, is the same event."""
     return "~" + body_hash.hex()[:24]
 
@@ -226,7 +226,7 @@ def _resolve(connection: sqlite3.Connection, made_ready: Sequence[Draft], last: 
             key = made.key
             before = index.same.get(key)
             if before is not None:
-                if before[1] == made.packed:
+                if before[1] == made.packed or _are_same(made.kind, before[1], made.packed):
                     refs.append(_SKIP)
                     continue
                 if made.kind != "decision":
@@ -236,6 +236,15 @@ def _resolve(connection: sqlite3.Connection, made_ready: Sequence[Draft], last: 
         refs.append(ref)
         here += 1
     return refs
+
+
+def _are_same(kind: str, one: bytes, other: bytes) -> bool:
+    """Whether two packed bodies hold the same event: another zstd packs it, an earlier version wrote it otherwise."""
+    try:
+        return ev.decode(kind, unpack(one)) == ev.decode(kind, unpack(other))
+    except (ValueError, msgspec.DecodeError):
+        # What cannot be read any more is replaced or refused, like another event.
+        return False
 
 
 def _held(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
