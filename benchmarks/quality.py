@@ -6,7 +6,10 @@ Run from the repository root::
 
 Without ``--annotated`` the held-out rows are those that are found again in the public files; most ``eval`` rows come
 from sources that are not among them. ``--teacher`` takes a ``.npz`` with ``ids`` and ``logits`` of the fine-tuned
-transformer. No text is written anywhere.
+transformer, and its logits on the public test sets as ``gab`` and ``edos``. No text is written anywhere.
+
+The baseline is trained on the rows that are drawn as the dev rows are, without the hard rows and the contrasts that
+were added for training; "baseline, all rows" has those too.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ import numpy as np
 from tsclassify.data import annotated_rows, exclusion_key, written_rows
 from tsclassify.data.corpus import AnnotatedRow, text_sha256
 from tsclassify.evaluate.disguise import DISGUISES, disguise
+from tsclassify.evaluate.fairness import identity_table
+from tsclassify.evaluate.labelled import Labelled
 from tsclassify.evaluate.swaps import load_swaps, row_twins, template_twins
 from tsclassify.model.bundle import read_bundle
 from tsclassify.model.calibration import calibrate
@@ -202,18 +207,22 @@ def main() -> None:
     score, model = bundle_scorer(given.bundle)
     config, _ = load_config(shipped("seeds", "training.toml"))
     train = build_training_set(config["rows"], data_root=root)
-    base = baseline_scorer(train.texts[: train.n_gold], train.categories[: train.n_gold] > 0.5)
+    base = baseline_scorer(train.texts[: train.n_stated], train.categories[: train.n_stated] > 0.5)
+    base_all = baseline_scorer(train.texts[: train.n_gold], train.categories[: train.n_gold] > 0.5)
+    scorers = {"ours": score, "baseline": base, "baseline, all rows": base_all}
     used = {exclusion_key(text) for text in train.texts}
     print(f"baseline fitted after {time.perf_counter() - start:.0f} s", flush=True)
     public = read_public(root)
     texts = [row.text for row in rows]
     some = np.concatenate([dev, held])
     by_model: dict[str, np.ndarray] = {}
-    for name, scorer in (("ours", score), ("baseline", base)):
+    for name, scorer in scorers.items():
         by_model[name] = np.full((len(rows), len(CATEGORIES)), np.nan, dtype=np.float32)
         by_model[name][some] = scorer([texts[i] for i in some])
+    taught = {}
     if given.teacher:
         with np.load(given.teacher) as archive:
+            taught = {name: archive[name][:, : len(CATEGORIES)] for name in ("gab", "edos") if name in archive.files}
             known = dict(zip(archive["ids"].tolist(), archive["logits"], strict=True))
         by_model["teacher"] = np.array(
             [known.get(row.id, np.full(21, np.nan))[: len(CATEGORIES)] for row in rows], dtype=np.float32
@@ -225,10 +234,12 @@ def main() -> None:
         dev_rows = [rows[i] for i in dev]
         entry["order"] = ordered(dev_rows, gold[dev], scores[dev])
         result["models"][name] = entry  # type: ignore[index]
-    for name, scorer in (("ours", score), ("baseline", base)):
-        edos_texts, edos_gold = public["edos"]  # type: ignore[misc]
-        gab_texts, gab_gold = public["gab"]  # type: ignore[misc]
-        edos, gab = scorer(edos_texts), scorer(gab_texts)
+    edos_texts, edos_gold = public["edos"]  # type: ignore[misc]
+    gab_texts, gab_gold = public["gab"]  # type: ignore[misc]
+    on_public = {name: (scorer(edos_texts), scorer(gab_texts)) for name, scorer in scorers.items()}
+    if len(taught) == 2:
+        on_public["teacher"] = (taught["edos"], taught["gab"])
+    for name, (edos, gab) in on_public.items():
         violence = [0, 2, 3]
         result["models"][name] |= {  # type: ignore[index]
             "edos_category_1": round(average_precision(edos_gold, edos[:, violence].max(axis=1)), 4),
@@ -273,6 +284,11 @@ def main() -> None:
         }  # fmt: skip
     result["disguised"] = disguised
     result["swaps"] = swap_gaps(score, [texts[i] for i in dev], acts)
+    terms = load_swaps("identity").terms()
+    ids = tuple(rows[i].id for i in dev)
+    labelled = Labelled(ids, tuple(texts[i] for i in dev), CATEGORIES, gold[dev].astype(np.int8), {}, "")
+    named = identity_table(labelled, ours[dev], terms)
+    result["identity"] = [] if named is None else [dict(row) for row in named.rows]
     result["ece"] = {name: row["ece"] for name, row in model.figures["dev"].items()}  # type: ignore[attr-defined]
     Path(given.out).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))

@@ -40,10 +40,19 @@ PACKAGES = ("tsclassify", "numpy", "numba", "scikit-learn", "fasttext-wheel", "f
 
 def gather(n_speed: int, n_train: int | None) -> dict[str, Any]:
     """Training rows, dev rows and the posts to time, all from the registered public files and our own posts."""
-    from tsclassify.data import annotated_rows, exclusion_key, exclusions, raw_rows, written_rows
+    from tsclassify.data import (
+        annotated_rows,
+        contrast_rows,
+        exclusion_key,
+        exclusions,
+        further_rows,
+        raw_rows,
+        written_rows,
+    )
     from tsclassify.model.training_set import gold_columns
 
-    train = [*annotated_rows(use="train", split="train"), *written_rows(split="train")]
+    train = [*annotated_rows(use="train", split="train"), *written_rows(split="train"), *further_rows()]
+    train += contrast_rows()
     dev = [*annotated_rows(use="train", split="dev"), *written_rows(split="dev")]
     train = train[:n_train]
     speed: list[str] = []

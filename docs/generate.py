@@ -21,7 +21,7 @@ def readme_block() -> str:
     manifest = json.loads((ROOT / "models" / "en-v1" / "manifest.json").read_text(encoding="utf-8"))
     quality = json.loads((ROOT / "docs" / "figures" / "quality.json").read_text(encoding="utf-8"))
     models = quality["models"]
-    sources = {source["name"] for source in manifest["sources"]} - {"written"}
+    sources = {source["name"] for source in manifest["sources"]} - {"written", "contrasts"}
     n_rows = manifest["figures"]["n_rows"]
     rows = manifest["figures"]["dev"]
     low, high = quality["dev_gain_interval"]
@@ -31,11 +31,13 @@ def readme_block() -> str:
         f"allow it, and of our own; {n_rows['soft']:,} more with a teacher's soft labels. Measured on "
         f"{n_rows['dev']:,} held-out posts of the same sources (dev) and on sources never trained on (eval).",
         "",
-        "**How good.** Average precision. Baseline: scikit-learn TF-IDF + logistic regression on the same labelled "
-        "rows. Teacher: a MiniLM fine-tuned on them.",
+        f"**How good.** Average precision. Baseline: scikit-learn TF-IDF + logistic regression on the "
+        f"{n_rows['stated']:,} labelled rows that are drawn as the dev rows are; with all rows: on the "
+        f"{n_rows['labelled'] - n_rows['stated']:,} added for training too. Teacher: MiniLM fine-tuned on the former.",
         "",
-        "| category | dev positives | tsclassify | baseline | teacher | eval: tsclassify | eval: baseline |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| category | dev positives | tsclassify | baseline | with all rows | teacher | eval: tsclassify "
+        "| eval: baseline |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name in (*manifest["categories"], "macro"):
         positives = rows[name]["n_positive"] if name in rows and "n_positive" in rows[name] else ""
@@ -44,6 +46,7 @@ def readme_block() -> str:
             for model, split in (
                 ("ours", "dev"),
                 ("baseline", "dev"),
+                ("baseline, all rows", "dev"),
                 ("teacher", "dev"),
                 ("ours", "eval"),
                 ("baseline", "eval"),

@@ -317,6 +317,37 @@ def test_written_posts_share_no_text_with_annotated_ones() -> None:
     assert not {row.sha256 for row in corpus.written_rows()} & {label.sha256 for label in corpus.labels()}
 
 
+def test_contrasts_are_pairs_of_violence_and_none() -> None:
+    pairs: dict[int | None, list[corpus.AnnotatedRow]] = {}
+    rows = corpus.contrast_rows()
+    for row in rows:
+        pairs.setdefault(row.pair, []).append(row)
+    assert len({row.text for row in rows}) == len({row.id for row in rows}) == len(rows) > 5_000
+    assert {(row.split, row.use, row.source) for row in rows} == {("train", "train", "contrasts")}
+    for pair in pairs.values():
+        violence = [any(parse_code(row.code)[0][:5]) for row in pair]
+        assert violence == [True, False]
+
+
+def test_further_labels_are_of_train_sources_and_parse() -> None:
+    rows = corpus.labels("further")
+    assert len({row.sha256 for row in rows}) == len({row.id for row in rows}) == len(rows) > 5_000
+    assert {(row.split, row.use) for row in rows} == {("train", "train")}
+    train = {file.name for file in registry.registered_files() if file.use == "train"}
+    assert {corpus._REGISTERED.get(row.source, row.source) for row in rows} <= train
+    for row in rows:
+        parse_code(row.code)
+
+
+def test_rows_added_for_training_are_none_of_those_that_measure() -> None:
+    known = {label.sha256 for label in corpus.labels()} | {row.sha256 for row in corpus.written_rows()}
+    assert not known & {label.sha256 for label in corpus.labels("further")}
+    assert not known & {row.sha256 for row in corpus.contrast_rows()}
+    keys = {raw.exclusion_key(row.text) for row in corpus.contrast_rows()}
+    assert not keys & {raw.exclusion_key(row.text) for row in corpus.written_rows(split="dev")}
+    assert not keys & raw.exclusions()
+
+
 def test_exclusion_key_ignores_case_blanks_and_signs() -> None:
     assert raw.exclusion_key("The  quick, brown fox!") == raw.exclusion_key("the QUICK brown-fox")
     assert len(raw.exclusions()) == 10_083

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tsclassify.data.corpus import annotated_rows, labels, written_rows
+from tsclassify.data.corpus import annotated_rows, contrast_rows, further_rows, labels, written_rows
 from tsclassify.data.files import data_folder, fetch, files_of, verify
 from tsclassify.data.load import load_annotated, load_raw, load_written
 from tsclassify.data.raw import exclusion_key, exclusions, raw_rows
@@ -11,11 +11,13 @@ from tsclassify.data.registry import PublicFile, registered_files, source_names
 __all__ = [
     "PublicFile",
     "annotated_rows",
+    "contrast_rows",
     "data_folder",
     "exclusion_key",
     "exclusions",
     "fetch",
     "files_of",
+    "further_rows",
     "labels",
     "load_annotated",
     "load_raw",

@@ -18,7 +18,17 @@ from tsclassify.data.raw import normalize_space, records, text_sha256
 from tsclassify.data.registry import source_names
 from tsclassify.resources import shipped
 
-__all__ = ["AnnotatedRow", "Coverage", "Label", "annotated_rows", "coverage", "labels", "written_rows"]
+__all__ = [
+    "AnnotatedRow",
+    "Coverage",
+    "Label",
+    "annotated_rows",
+    "contrast_rows",
+    "coverage",
+    "further_rows",
+    "labels",
+    "written_rows",
+]
 
 # The annotation calls this source by the name of the whole collection.
 _REGISTERED = {"civil_comments": "civil_comments_sample"}
@@ -84,9 +94,9 @@ class Coverage(NamedTuple):
 
 
 @functools.cache
-def labels() -> tuple[Label, ...]:
-    """All annotations of public texts (``seeds/labels/annotated.tsv``): hashes and codes, no text."""
-    with shipped("seeds", "labels", "annotated.tsv").open(encoding="utf-8", newline="") as lines:
+def labels(name: str = "annotated") -> tuple[Label, ...]:
+    """All annotations of public texts in ``seeds/labels/<name>.tsv``: hashes and codes, no text."""
+    with shipped("seeds", "labels", f"{name}.tsv").open(encoding="utf-8", newline="") as lines:
         rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         next(rows)
         return tuple(Label(*row) for row in rows)
@@ -112,7 +122,25 @@ def annotated_rows(
     DataError
         When a file of a registered source that is asked for is missing or altered.
     """
-    wanted = [label for label in labels() if _is_chosen(label.split, split) and _is_chosen(label.use, use)]
+    return _joined([label for label in labels() if _is_chosen(label.split, split) and _is_chosen(label.use, use)], root)
+
+
+def further_rows(*, root: str | os.PathLike[str] | None = None) -> list[AnnotatedRow]:
+    """Public texts of ``use = train`` sources that were annotated later, for training only (``further.tsv``).
+
+    They were picked because a teacher was unsure of them or ranked them high, one reading each, by the same
+    guideline: harder than the rows of ``annotated_rows``, and never used to calibrate, choose or report.
+
+    Raises
+    ------
+    DataError
+        When a public file that is needed is missing or altered.
+    """
+    return _joined(list(labels("further")), root)
+
+
+def _joined(wanted: list[Label], root: str | os.PathLike[str] | None) -> list[AnnotatedRow]:
+    """Labels with their texts; a label whose text is not found is left out."""
     keys: dict[str, set[str]] = {}
     for label in wanted:
         keys.setdefault(label.source, set()).add(label.sha256)
@@ -184,21 +212,30 @@ def coverage(rows: list[AnnotatedRow]) -> dict[tuple[str, str], Coverage]:
 
 def written_rows(*, split: str | None = None) -> list[AnnotatedRow]:
     """Posts written for this project, with their annotation (``seeds/written.jsonl``)."""
-    rows = []
-    with shipped("seeds", "written.jsonl").open(encoding="utf-8") as lines:
-        for line in lines:
-            post = json.loads(line)
-            rows.append(
-                AnnotatedRow(
-                    post["id"],
-                    post["text"],
-                    post["source"],
-                    "",
-                    post["use"],
-                    post["split"],
-                    post["code"],
-                    text_sha256(post["text"]),
-                    pair=post.get("pair"),
-                )
+    return [row for row in _own("written.jsonl") if _is_chosen(row.split, split)]
+
+
+def contrast_rows() -> list[AnnotatedRow]:
+    """Minimal pairs written later for training only (``seeds/contrasts.jsonl``), with their annotation.
+
+    Each pair is a post with violence and a twin without that shares most of its words.
+    """
+    return _own("contrasts.jsonl")
+
+
+def _own(name: str) -> list[AnnotatedRow]:
+    with shipped("seeds", name).open(encoding="utf-8") as lines:
+        return [
+            AnnotatedRow(
+                post["id"],
+                post["text"],
+                post["source"],
+                "",
+                post["use"],
+                post["split"],
+                post["code"],
+                text_sha256(post["text"]),
+                pair=post.get("pair"),
             )
-    return [row for row in rows if _is_chosen(row.split, split)]
+            for post in map(json.loads, lines)
+        ]

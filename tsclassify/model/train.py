@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tsclassify.text.lexicon import Lexicon
 
-__all__ = ["average_precision", "feature_scaling", "featurize", "load_config", "train"]
+__all__ = ["average_precision", "coarser", "feature_scaling", "featurize", "load_config", "train"]
 
 _REVIEWED_FROM: Final = 0.15
 """Signals are judged on posts whose highest violence score reaches this: those a person or a policy looks at."""
@@ -67,6 +67,23 @@ def feature_scaling(features: csr_matrix, *, power: float) -> NDArray[np.float32
     mean_square = float((frequency * scale**2).sum() / max(1.0, frequency.sum()))
     scaled: NDArray[np.float32] = (scale / np.sqrt(mean_square)).astype(np.float32)
     return scaled
+
+
+def coarser(features: csr_matrix, halvings: int) -> csr_matrix:
+    """Features in ``2**-halvings`` as many buckets, neighbours joined: what a spec of fewer bits would give.
+
+    A bucket is the highest bits of a hash, so that dropping its lowest bit is the same as one bit less.
+    """
+    from scipy import sparse
+
+    if halvings < 0:
+        raise InputError(f"training: bits of the signals must be at most those of the features, got {-halvings} more")
+    joined = sparse.csr_matrix(
+        (features.data.copy(), features.indices >> halvings, features.indptr.copy()),
+        shape=(features.shape[0], features.shape[1] >> halvings),
+    )
+    joined.sum_duplicates()
+    return joined
 
 
 def average_precision(gold: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
@@ -136,33 +153,39 @@ def train(
     say(f"rows: {rows.n_gold} labelled, {len(rows.texts) - rows.n_gold} with soft labels, {len(rows.dev)} dev")
     spec = FeatureSpec(**config["features"])
     lexicon = shipped_lexicon()
-    copies = disguised_copies(rows.texts[: rows.n_gold], seed=config["seed"])
+    copied = _copied(rows, config["rows"]["disguised_soft"])
+    copies = disguised_copies([rows.texts[i] for i in copied], seed=config["seed"])
     features = memory.cache(featurize)((*rows.texts, *copies), spec, lexicon)
     dev_features = memory.cache(featurize)(rows.dev, spec, lexicon)
-    scaling = feature_scaling(features[: len(rows.texts)], power=config["fit"]["idf_power"])
-    scaled = features.multiply(scaling[None, :]).tocsr().astype(np.float32)
     say(f"features: {features.nnz / max(1, len(rows.texts)):.0f} a post in {spec.n_buckets} buckets")
 
     fit = memory.cache(_fit, ignore=["scaled"])
     key = (config_sha256, len(rows.texts), int(features.nnz))
     fold_of = _folds(rows.groups, config["fit"]["folds"], config["seed"])
-    out = _CrossFit(rows, features, scaled, scaling, fold_of, config, fit, key, say)
-    categories = out.run("categories", LANES)
-    signals = out.run("signals", SIGNAL_LANES)
 
-    gold = rows.categories[: rows.n_gold] > 0.5
-    calibration = stack_calibrations([fit_calibration(categories.oof[:, k], gold[:, k]) for k in range(gold.shape[1])])
-    scores = calibrate(calibration, categories.oof).astype(np.float32)
+    def cross_fit(kind: str, lanes: int, some: csr_matrix) -> tuple[_CrossFitted, NDArray[np.float32]]:
+        scaling = feature_scaling(some[: len(rows.texts)], power=config["fit"]["idf_power"])
+        scaled = some.multiply(scaling[None, :]).tocsr().astype(np.float32)
+        return _CrossFit(rows, copied, some, scaled, scaling, fold_of, config, fit, key, say).run(kind, lanes), scaling
+
+    categories, scaling = cross_fit("categories", LANES, features)
+    signals, _ = cross_fit("signals", SIGNAL_LANES, coarser(features, spec.bits - config["signals"]["bits"]))
+
+    stated = rows.n_stated
+    gold = rows.categories[:stated] > 0.5
+    oof, signal_oof = categories.oof[:stated], signals.oof[:stated]
+    calibration = stack_calibrations([fit_calibration(oof[:, k], gold[:, k]) for k in range(gold.shape[1])])
+    scores = calibrate(calibration, oof).astype(np.float32)
     points = {
         name: operating_points(scores[:, k], gold[:, k], **config["operating_points"])
         for k, name in enumerate(CATEGORIES)
     }
     reviewed = scores[:, : len(VIOLENCE)].max(axis=1) >= _REVIEWED_FROM
-    signal_gold = rows.signals[: rows.n_gold][reviewed] > 0.5
+    signal_gold = rows.signals[:stated][reviewed] > 0.5
     signal_calibration = stack_calibrations(
-        [fit_calibration(signals.oof[reviewed, k], signal_gold[:, k]) for k in range(len(SIGNALS))]
+        [fit_calibration(signal_oof[reviewed, k], signal_gold[:, k]) for k in range(len(SIGNALS))]
     )
-    signal_scores = calibrate(signal_calibration, signals.oof[reviewed]).astype(np.float32)
+    signal_scores = calibrate(signal_calibration, signal_oof[reviewed]).astype(np.float32)
     bands = {
         name: signal_band(
             signal_scores[:, k],
@@ -194,7 +217,12 @@ def train(
         "signals": _judge(signal_gold, signal_scores, SIGNALS),
         "language": language.figures,
         "random_sample_share": _random_shares(rows, gold),
-        "n_rows": {"labelled": rows.n_gold, "soft": len(rows.texts) - rows.n_gold, "dev": len(rows.dev)},
+        "n_rows": {
+            "labelled": rows.n_gold,
+            "stated": stated,
+            "soft": len(rows.texts) - rows.n_gold,
+            "dev": len(rows.dev),
+        },
     }
     return TrainedModel(
         name=config["name"],
@@ -218,6 +246,17 @@ def train(
         seed=config["seed"],
         config_sha256=config_sha256,
     )
+
+
+def _copied(rows: TrainingSet, n_soft: int) -> NDArray[np.int64]:
+    """Rows that get a disguised copy: all labelled ones and `n_soft` others, evenly spread.
+
+    The others are mostly innocent: without them a disguise would itself read as a sign of violence.
+    """
+    n_rows, n_gold = len(rows.texts), rows.n_gold
+    n_soft = min(n_soft, n_rows - n_gold)
+    spread = n_gold + (np.arange(n_soft) * (n_rows - n_gold)) // max(1, n_soft)
+    return np.concatenate([np.arange(n_gold), spread]).astype(np.int64)
 
 
 def _folds(groups: NDArray[np.int64], n_folds: int, seed: int) -> NDArray[np.int64]:
@@ -250,9 +289,13 @@ class _CrossFitted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CrossFit:
-    """Fits the heads once per fold for out-of-fold logits, then on all rows."""
+    """Fits the heads once per fold for out-of-fold logits, then on all rows.
+
+    Disguised copies of the rows ``copied`` stand behind all rows and share their labels.
+    """
 
     rows: TrainingSet
+    copied: NDArray[np.int64]
     features: csr_matrix
     scaled: csr_matrix
     scaling: NDArray[np.float32]
@@ -264,23 +307,38 @@ class _CrossFit:
 
     def run(self, kind: str, lanes: int) -> _CrossFitted:
         """Cross-fit one kind of heads, ``categories`` or ``signals``."""
-        n_rows, n_gold = len(self.rows.texts), self.rows.n_gold
+        n_gold = self.rows.n_gold
         targets = self.rows.categories if kind == "categories" else self.rows.signals
-        # disguised copies of the labelled rows stand last and share their labels
-        targets = np.concatenate([targets, targets[:n_gold]])
+        targets = np.concatenate([targets, targets[self.copied]])
         weights = self._weights(kind)
-        soft = np.arange(n_gold, n_rows)
+        told = self._told(kind)
+        told[:n_gold] = True
         oof = np.zeros((n_gold, targets.shape[1]))
         for fold in range(int(self.fold_of.max()) + 1):
             held = np.flatnonzero(self.fold_of == fold)
-            kept = np.flatnonzero(self.fold_of != fold)
-            chosen = np.concatenate([kept, soft, n_rows + kept])
-            heads = self._one(kind, chosen, targets, weights)
+            kept = told.copy()
+            kept[held] = False
+            heads = self._one(kind, self._with_copies(kept), targets, weights)
             oof[held] = _quantized(heads, self.scaling, lanes).logits(self.features[held])
             self.say(f"{kind}: fold {fold + 1} of {int(self.fold_of.max()) + 1}")
-        heads = self._one(kind, np.arange(n_rows + n_gold), targets, weights)
+        heads = self._one(kind, self._with_copies(told), targets, weights)
         self.say(f"{kind}: all rows, last change {heads.last_change:.5f}")
         return _CrossFitted(oof, _quantized(heads, self.scaling, lanes))
+
+    def _with_copies(self, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Numbers of the rows kept, then of their copies."""
+        return np.concatenate([np.flatnonzero(kept), len(kept) + np.flatnonzero(kept[self.copied])])
+
+    def _told(self, kind: str) -> NDArray[np.bool_]:
+        """Rows that have something to say to these heads: for signals, those with some violence."""
+        if kind == "categories":
+            return np.ones(len(self.rows.texts), dtype=np.bool_)
+        told: NDArray[np.bool_] = self._violence() >= self.config["signals"]["least_violence"]
+        return told
+
+    def _violence(self) -> NDArray[np.float32]:
+        highest: NDArray[np.float32] = self.rows.categories[:, : len(VIOLENCE)].max(axis=1)
+        return highest
 
     def _one(
         self, kind: str, chosen: NDArray[np.int64], targets: NDArray[np.float32], weights: NDArray[np.float32]
@@ -303,13 +361,14 @@ class _CrossFit:
         weights = np.repeat(self.rows.weights[:, None], len(CATEGORIES if kind == "categories" else SIGNALS), axis=1)
         if kind == "signals":
             # attributes describe violence: on posts without any they say little
-            violence = self.rows.categories[:, : len(VIOLENCE)].max(axis=1)
-            weights = weights * (0.3 + 0.7 * violence[:, None])
-        copies = np.full((self.rows.n_gold, weights.shape[1]), self.config["rows"]["disguised_weight"])
-        return np.concatenate([weights, copies]).astype(np.float32)
+            weights = weights * (0.3 + 0.7 * self._violence()[:, None])
+        settings = self.config["rows"]
+        is_labelled = self.copied < self.rows.n_gold
+        copies = np.where(is_labelled, settings["disguised_weight"], settings["disguised_soft_weight"])
+        return np.concatenate([weights, np.repeat(copies[:, None], weights.shape[1], axis=1)]).astype(np.float32)
 
     def _pairs(self, chosen: NDArray[np.int64]) -> RankedPairs:
-        place = np.full(len(self.rows.texts) + self.rows.n_gold, -1, dtype=np.int64)
+        place = np.full(len(self.rows.texts) + len(self.copied), -1, dtype=np.int64)
         place[chosen] = np.arange(len(chosen))
         known = [(place[a], place[b], k) for a, b, k in self.rows.pairs if place[a] >= 0 and place[b] >= 0]
         columns = np.array(known, dtype=np.int64).reshape(len(known), 3)
@@ -339,7 +398,7 @@ def _calibration_error(gold: NDArray[np.bool_], scores: NDArray[np.floating], n_
 def _random_shares(rows: TrainingSet, gold: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
     """Share of positives among rows drawn at random from each source: priors of real streams."""
     shares: dict[str, dict[str, float]] = {}
-    picked = np.array(rows.picked)
+    picked = np.array(rows.picked[: len(gold)])
     for name in sorted(set(rows.picked)):
         if name.startswith("rand_"):
             here = gold[picked == name]

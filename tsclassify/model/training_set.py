@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from tsclassify.data import (
     annotated_rows,
+    contrast_rows,
     exclusion_key,
     exclusions,
+    further_rows,
     raw_rows,
     registered_files,
     written_rows,
@@ -34,7 +36,7 @@ class TrainingSet:
     Attributes
     ----------
     texts
-        n training texts: human-labelled first (``n_gold``), then texts with a teacher's soft labels.
+        n training texts: read and labelled first (``n_gold``), then texts with a teacher's soft labels.
     categories, signals
         float32, shapes (n, 7) and (n, 14), in [0, 1].
     weights
@@ -43,7 +45,10 @@ class TrainingSet:
         Fold key of each gold row, shape (n_gold,): rows that are nearly the same text, or one minimal pair,
         share it.
     n_gold
-        Rows with human labels.
+        Rows with labels of readers.
+    n_stated
+        How many of them, the first, are drawn as the dev rows are: those that scores are calibrated and priors
+        and thresholds stated on. The others, hard ones picked or written for training, would shift them.
     picked
         How each gold row was chosen, for priors.
     pairs
@@ -60,6 +65,7 @@ class TrainingSet:
     weights: NDArray[np.float32]
     groups: NDArray[np.int64]
     n_gold: int
+    n_stated: int
     picked: tuple[str, ...]
     pairs: tuple[tuple[int, int, int], ...]
     dev: tuple[str, ...]
@@ -122,6 +128,13 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
     ]
     if not gold:
         raise DataError("training set: rows must not be empty, got none")
+    n_stated = len(gold)
+    known = shut | {exclusion_key(row.text) for row in gold}
+    further = further_rows(root=data_root) if config["further_weight"] > 0 else []
+    contrasts = contrast_rows() if config["contrast_weight"] > 0 else []
+    gold += [row for row in further if exclusion_key(row.text) not in known]
+    n_further = len(gold) - n_stated
+    gold += [row for row in contrasts if exclusion_key(row.text) not in shut]
     categories, signals = gold_columns(gold)
     pairs = minimal_pairs(gold, categories)
     group_of: dict[str, int] = {}
@@ -130,7 +143,12 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
     soft_texts, soft, counts = _soft_rows(config, shut | {exclusion_key(row.text) for row in gold}, data_root)
     weights = np.concatenate(
         [
-            np.array([config["written_weight"] if row.source == "written" else 1.0 for row in gold], dtype=np.float32),
+            np.array(
+                [config["written_weight"] if row.source == "written" else 1.0 for row in gold[:n_stated]],
+                dtype=np.float32,
+            ),
+            np.full(n_further, config["further_weight"], dtype=np.float32),
+            np.full(len(gold) - n_stated - n_further, config["contrast_weight"], dtype=np.float32),
             np.full(len(soft_texts), config["soft_weight"], dtype=np.float32),
         ]
     )
@@ -142,6 +160,7 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
         weights=weights,
         groups=groups,
         n_gold=len(gold),
+        n_stated=n_stated,
         picked=tuple(row.picked for row in gold),
         pairs=tuple(pairs),
         dev=tuple(row.text for row in dev),
@@ -189,5 +208,9 @@ def _provenance(gold: Sequence[AnnotatedRow], soft: Mapping[str, int]) -> tuple[
         for file in registered_files()
         if file.use == "train" and (file.name in annotated or file.name in soft)
     ]
-    written = {"name": "written", "licence": "Apache-2.0", "use": "train", "n_rows": annotated.get("written", 0)}
-    return (*files, written)
+    own = [
+        {"name": name, "licence": "Apache-2.0", "use": "train", "n_rows": annotated[name]}
+        for name in ("written", "contrasts")
+        if name in annotated
+    ]
+    return (*files, *own)

@@ -11,11 +11,14 @@ from tsclassify.text.lexicon import Fold, Lexicon
 
 __all__ = ["lexicon_from_mapping", "lexicon_to_mapping", "shipped_lexicon"]
 
-_MASKED: Final = ("name", "side", "group")
+_MASKED: Final = ("name", "side", "group", "left", "right", "tea")
+"""Groups read as one word each; the last three hold one word, so that what follows can make it a side."""
 _FOLDS: Final = {
     # "Muslim people" reads as "Muslims", "Smith supporters" as a side; elsewhere they are people
     "fold_group": Fold(after=("group",), into="", back="person"),
     "fold_side": Fold(after=("name", "side"), into="side", back="person"),
+    "fold_party": Fold(after=("name", "side", "tea"), into="side", back=""),
+    "fold_wing": Fold(after=("left", "right"), into="side", back=""),
 }
 _SIGNS: Final = {"?": "question", "!": "exclaim", '"': "quote"}
 
