@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tsclassify as ts
+from tests.test_features import LEXICON, SPECS
 from tsclassify.data import annotated_rows, written_rows
+from tsclassify.features.kernel import Scorer
+from tsclassify.features.reference import features_of
+from tsclassify.features.spec import FeatureSpec
 from tsclassify.model.explain import Explainer
 from tsclassify.records import Explanation, Piece, rising_pieces
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -61,6 +66,39 @@ def test_remembered_words_change_no_bit_of_an_explanation() -> None:
             assert account.pieces(name) == cold.pieces(name)
             assert account.rising(name, 5) == rising_pieces(cold.pieces(name)[1], 5)
     assert warm._runs
+
+
+def assert_remembers_rightly(spec: FeatureSpec) -> None:
+    rng = np.random.default_rng(5)
+    weights = rng.integers(-127, 128, (spec.n_buckets, 8)).astype(np.int8)
+    scorer = Scorer(spec, LEXICON, weights, rng.random(8) / 30, rng.normal(size=8))
+    warm, lane = Explainer(scorer), CATEGORIES.index("incitement")
+    texts = ["alice will kill zorp", "zorp kill alice, dont", "k i l l zooorp", *(row.text for row in written_rows())]
+    for text in texts[:40] * 2:
+        cold = Explainer(scorer).account(text).pieces("incitement")
+        assert warm.account(text).pieces("incitement") == cold
+        total = sum(feature.value * int(weights[feature.bucket, lane]) for feature in features_of(text, spec, LEXICON))
+        total *= float(scorer.parts[0].lanes[0, lane])
+        assert abs(sum(piece.contribution for piece in cold[1]) - total) <= 1e-4
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+def test_remembered_words_add_up_whatever_the_spec(name: str) -> None:
+    assert_remembers_rightly(SPECS[name])
+
+
+@pytest.mark.parametrize("word_max", [0, 1])
+def test_letter_runs_count_even_where_words_have_no_feature_of_their_own(word_max: int) -> None:
+    assert_remembers_rightly(FeatureSpec(word_max=word_max, skeletons=1))
+
+
+def test_words_remembered_are_bounded_even_for_one_long_post(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tsclassify.model.explain._WORDS", 20)
+    explainer = Explainer(ts.load()._scorer)
+    for text in ("one two", " ".join(f"zorp{chr(97 + n)}" for n in range(25)), "blick", *(["three four"] * 2)):
+        explainer.account(text)
+        assert len(explainer._runs) <= 20
+    assert explainer._runs
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b\u200b", "...", "😀"])

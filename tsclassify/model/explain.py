@@ -19,7 +19,7 @@ from tsclassify.taxonomy import CATEGORIES, SIGNALS
 __all__ = ["Account", "Explainer"]
 
 _WORDS: Final = 1 << 14
-"""Words whose letter runs are kept: some megabytes."""
+"""Words whose letter runs are kept: some megabytes, at most forty when each is as long as a word can be."""
 
 _KINDS: Final = ("phrase", "post", "word")
 """Kinds of places in the order in which equal spans are listed; a place is the number ``start, end, kind``."""
@@ -41,8 +41,9 @@ class Explainer:
         self.scorer = scorer
         spec = scorer.spec
         self._light = replace(spec, char_max=0) if spec.char_max else spec
-        # a shorter run could be the blank behind a word, which is shown at the word that follows
-        self._remembers = spec.char_max > 0 and spec.char_min >= 2
+        # runs are kept by the word's own feature; a shorter one could be the blank behind a word, which is shown at
+        # the word that follows
+        self._remembers = spec.word_max >= 1 and spec.char_max > 0 and spec.char_min >= 2
         self._runs: dict[int, NDArray[np.int64]] = {}
 
     def account(self, text: str) -> Account:
@@ -77,7 +78,7 @@ class Explainer:
     def _learn(self, word: Sequence[Raw], char: Sequence[Raw], buckets: NDArray[np.int64]) -> None:
         """Keep the buckets of each word's letter runs under the word's hash."""
         words = [raw for raw in word if raw[3] == "word"]
-        if not _are_apart(words):
+        if len(words) > _WORDS or not _are_apart(words):
             return
         starts = [start for _, start, _, _ in words]
         owners = [bisect_right(starts, start) - 1 for _, start, _, _ in char]
