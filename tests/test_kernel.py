@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -16,8 +17,11 @@ from tsclassify.errors import InputError
 from tsclassify.features.kernel import Scorer
 from tsclassify.features.reference import features_of
 from tsclassify.features.spec import FeatureSpec
-from tsclassify.features.state import N_LIFE
+from tsclassify.features.state import CODE_ROOM, N_LIFE, PER_TOKEN, SEEN, TOKENS, State
 from tsclassify.features.texts import encode_texts
+from tsclassify.text import rules
+from tsclassify.text.normalize import MAX_STRETCH, MAX_TOKENS
+from tsclassify.text.table import char_table
 
 
 @functools.cache
@@ -140,6 +144,79 @@ def test_hostile_post_changes_no_other_score(name: str) -> None:
     assert np.array_equal(logits, alone)
 
 
+FULL = FeatureSpec(
+    bits=11, word_max=4, skips=(2, 3, 4, 5, 6, 7, 8), char_min=1, char_max=6, skeletons=8, back_min=1, back_max=5,
+    back_chain=False, negation_window=16, first=8, starts=True, flags=True, mask=False, silent="",
+)  # fmt: skip
+"""As many features as a spec can ask for."""
+
+CROWDED = {
+    **HOSTILE,
+    "most distinct words and chains": " ".join(f"not zorp{k:x} kill?" for k in range(40_000)).encode(),
+    "longest distinct words": b" ".join(
+        b"%048d" % k + b"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv" for k in range(9000)
+    ),
+    "runs of single letters that differ": " ".join(
+        f"a {chr(98 + k % 24)} {chr(98 + k // 24 % 24)} zz" for k in range(12_000)
+    ).encode(),
+    "a new expansion in each stretch": " ".join("ﷺ" * 300 + f"q{k}" for k in range(900)).encode(),
+}
+
+
+def guards(state: State) -> bool:
+    """Whether nothing was written around the buffers of one thread, which lie within larger arrays of zeros."""
+    for buffer in state.buffers.values():
+        whole = buffer.base
+        if isinstance(whole, np.ndarray) and whole.dtype == np.uint8 and whole.size >= buffer.nbytes + 128:
+            first = buffer.ctypes.data - whole.ctypes.data
+            if whole[:first].any() or whole[first + buffer.nbytes :].any():
+                return False
+    return True
+
+
+@pytest.mark.parametrize("dedup", ["none", "word"])
+def test_no_post_writes_beyond_a_buffer(dedup: str) -> None:
+    spec = dataclasses.replace(FULL, dedup=dedup)
+    rng = np.random.default_rng(5)
+    # 17 lanes: three tables, so that sums of words are kept in both places
+    weights = rng.integers(-128, 128, (spec.n_buckets, 17)).astype(np.int8)
+    made = Scorer(spec, LEXICON, weights, rng.random(17), rng.normal(size=17))
+    made.warm_up()
+    for name, post in CROWDED.items():
+        logits = made.logits_one(post)
+        assert np.isfinite(logits).all(), name
+        (state,) = made._states[0]
+        assert guards(state), name
+        if name in ("longest distinct words", "runs of single letters that differ", "empty"):
+            data = np.frombuffer(post, dtype=np.uint8)
+            plain = made._plain(made.parts[0], data, np.array([0, len(post)]), np.zeros(1, dtype=np.int64))
+            assert np.array_equal(plain[0], logits), name
+
+
+def test_no_code_point_becomes_more_letters_than_its_stream_holds() -> None:
+    table = char_table()
+    for code in range(0x110000):
+        entry = int(table.entries[int(table.index[code >> 8]) * 256 + (code & 255)])
+        if entry & 8 and not entry & 16:
+            n_bytes = 1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4
+            assert table.expansions[entry >> 8] <= 6 * n_bytes
+
+
+def test_bounds_of_one_post_lie_within_the_buffers() -> None:
+    # a post may end within a stretch, and single letters may be joined into new tokens
+    new_tokens = MAX_TOKENS + 6 * MAX_STRETCH + MAX_TOKENS // 3
+    assert new_tokens <= 50_000
+    assert TOKENS - 2 * MAX_TOKENS + new_tokens <= TOKENS
+    assert CODE_ROOM - 52_000 * rules.MAX_WORD + new_tokens * rules.MAX_WORD <= CODE_ROOM
+    per_place = (FULL.word_max - 1) + len(FULL.skips) + FULL.back_max
+    assert (MAX_TOKENS + 2) * per_place + 2 * MAX_TOKENS + FULL.first + 23 <= MAX_TOKENS * PER_TOKEN + 64
+    assert 2 * ((MAX_TOKENS + 2) * (2 + FULL.word_max + len(FULL.skips) + FULL.back_max) + FULL.first) <= SEEN
+    pieces = sum(rules.MAX_WORD + 3 - size for size in range(1, 7)) + 8
+    assert pieces <= 512
+    # eight int8 rows are summed in int32
+    assert 128 * pieces * MAX_TOKENS < 2**31
+
+
 def test_full_memo_starts_again_and_scores_the_same() -> None:
     made = scorer("all")
     before = made.logits_one(b"you will not kill zorp")
@@ -192,6 +269,12 @@ def test_weights_that_do_not_fit_are_refused(change: dict[str, Any]) -> None:
     }  # fmt: skip
     with pytest.raises(InputError, match="must"):
         Scorer(**arguments)
+
+
+def test_weights_beyond_offsets_of_32_bits_are_refused() -> None:
+    weights = np.broadcast_to(np.zeros(1, np.int8), (2**24, 257))
+    with pytest.raises(InputError, match="at most"):
+        Scorer(FeatureSpec(bits=24), LEXICON, weights, np.ones(257), np.zeros(257))
 
 
 def test_row_outside_the_batch_is_refused() -> None:

@@ -30,6 +30,8 @@ _PLAIN_TEXTS: Final = 48
 _PLAIN_BYTES: Final = 16_384
 _CHUNK: Final = 4096
 _LANES: Final = 8
+_MOST_BYTES: Final = 1 << 32
+"""The kernel keeps the offset of a row in 32 bits."""
 
 
 class _Table:
@@ -43,6 +45,8 @@ class _Table:
             )
         self.n_lanes = array.shape[1]
         padded = -self.n_lanes % _LANES
+        if array.shape[0] * (self.n_lanes + padded) > _MOST_BYTES:
+            raise InputError(f"{place}: weights must take at most 2**32 bytes, got shape {array.shape}")
         self.weights = np.pad(array, ((0, 0), (0, padded))) if padded else np.ascontiguousarray(array)
         self.lanes: NDArray[np.float64] = np.zeros((2, self.n_lanes + padded), dtype=np.float64)
         for number, values in enumerate((scales, bias)):
