@@ -160,3 +160,15 @@ def test_what_training_stacks_a_bundle_can_hold() -> None:
     logits = np.linspace(-5, 5, 600).reshape(300, 2)
     fast = np.vstack([calibrate(prepared(stacked), row[None]) for row in logits])
     assert np.array_equal(fast, calibrate(stacked, logits))
+
+
+def test_disguised_copies_are_of_all_labelled_rows_and_of_evenly_spread_others() -> None:
+    from types import SimpleNamespace
+    from typing import Any, cast
+
+    from tsclassify.model.train import _copied
+
+    rows = cast(Any, SimpleNamespace(texts=["a"] * 110, n_gold=10))
+    assert _copied(rows, 4).tolist() == [*range(10), 10, 35, 60, 85]
+    assert _copied(rows, 0).tolist() == list(range(10))
+    assert _copied(rows, 500).tolist() == list(range(110))
