@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -10,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_fakes import INFO, POOL, columns, completions, items, policies
+from policy_fakes import INFO, POOL, SIGNS, columns, completions, items, policies
 from tsclassify.errors import InputError
-from tsclassify.policy import ItemColumns, Policy
+from tsclassify.policy import ItemColumns, Policy, memo
+from tsclassify.policy.columns import decide_facts, facts_of, levels_of, untested_of
 from tsclassify.records import Truth
 from tsclassify.taxonomy import CATEGORIES
 
@@ -100,6 +106,92 @@ def test_order_of_rules_does_not_matter(policy: Policy, row: dict[str, Any]) -> 
         }
     )
     assert decided(policy, row) == decided(policy.replaced(turned), row)
+
+
+def asked_anew(policy: Policy, cols: ItemColumns) -> list[tuple[int, ...]]:
+    """Tier, review and exceptions of each item, by ``decide_facts`` alone."""
+    thresholds = policy.thresholds(INFO)
+    facts = facts_of(policy, cols, levels_of(policy, cols, INFO))
+    numbers = decide_facts(policy, facts, lambda category: thresholds[category][1] is not None).numbers()
+    return list(map(tuple, numbers.T.tolist()))
+
+
+def remembered(policy: Policy, cols: ItemColumns) -> list[tuple[int, ...]]:
+    made = policy.decide_columns(cols, INFO)
+    numbers = np.stack([made.tier, made.review, *made.contexts.values()])
+    return list(map(tuple, numbers.T.tolist()))
+
+
+def assert_remembered_rightly(
+    policy: Policy, rows: list[dict[str, Any]], signals: tuple[str, ...] = INFO.signals
+) -> None:
+    cols = columns(rows)
+    cols = replace(cols, signals={name: cols.signals[name] for name in signals})
+    busy = reduce(
+        np.bitwise_or, levels_of(policy, cols, INFO).values(), untested_of(policy, cols.language).view(np.int8)
+    )
+    for fresh, kept, counts in zip(asked_anew(policy, cols), remembered(policy, cols), busy, strict=True):
+        # exceptions are unknown where no category reaches its review threshold: nothing asks for them
+        assert kept == (fresh if counts else (*fresh[:2], *[int(Truth.UNKNOWN)] * len(policy.contexts)))
+
+
+@pytest.mark.parametrize("size", [3, 4096])
+@settings(derandomize=True, max_examples=60)
+@given(
+    policy=policies(),
+    blocks=st.lists(st.lists(items(), min_size=1, max_size=6), min_size=2, max_size=4),
+    signals=st.permutations(SIGNS).flatmap(lambda names: st.integers(0, 3).map(lambda n: tuple(names[:n]))),
+)
+def test_blocks_are_decided_as_if_nothing_were_remembered(
+    size: int, policy: Policy, blocks: list[list[dict[str, Any]]], signals: tuple[str, ...]
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(memo, "_SIZE", size)
+        for rows in blocks + blocks[::-1]:
+            assert_remembered_rightly(policy, rows)
+            assert_remembered_rightly(policy, rows, signals)
+
+
+def test_threads_that_forget_for_each_other_decide_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memo, "_SIZE", 8)
+    monkeypatch.setattr(memo, "_SETS", 2)
+    rng = np.random.default_rng(11)
+    policy, other = Policy.load("social-platform"), Policy.load("social-platform")
+
+    def work(seed: int) -> int:
+        random = np.random.default_rng(seed)
+        for _ in range(60):
+            cols, wanted = blocks[int(random.integers(len(blocks)))]
+            assert policy.decide_columns(cols, INFO).tier.tolist() == wanted
+        return seed
+
+    blocks = []
+    for number in range(12):
+        n = int(rng.integers(2, 40))
+        names = INFO.signals[: len(INFO.signals) - number % 4]
+        cols = ItemColumns(
+            CATEGORIES,
+            rng.random((n, len(CATEGORIES))).astype(np.float32),
+            {name: rng.integers(0, 3, n).astype(np.int8) for name in names},
+            np.full(n, 2, dtype=np.int8),
+        )
+        blocks.append((cols, [numbers[0] for numbers in asked_anew(other, cols)]))
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert sorted(pool.map(work, range(4))) == list(range(4))
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_what_a_policy_remembers_of_blocks_is_bounded() -> None:
+    policy = Policy.load("social-platform")
+    scores = np.full((3, len(CATEGORIES)), 0.9, dtype=np.float32)
+    states, language = np.ones(3, dtype=np.int8), np.full(3, 2, dtype=np.int8)
+    for chosen in itertools.combinations(INFO.signals, 3):
+        policy.decide_columns(ItemColumns(CATEGORIES, scores, dict.fromkeys(chosen, states), language), INFO)
+        assert len(policy.memo["outcomes"]) <= memo._SETS
 
 
 @settings(derandomize=True, max_examples=60)

@@ -18,6 +18,9 @@ __all__ = ["MEMO_ROWS", "memo_of", "outcomes_of"]
 _SIZE: Final = 4096
 """Kinds of items remembered; some kilobytes each."""
 
+_SETS: Final = 16
+"""Sets of signals and of thresholds for which kinds are remembered at once; a job has one."""
+
 MEMO_ROWS: Final = 2048
 """Up to here items are looked up one by one; above, deciding all of them at once costs less."""
 
@@ -72,7 +75,12 @@ def outcomes_of(
         int16, shape (m, W).
     """
     kept: dict[Any, dict[bytes, tuple[int, ...]]] = policy.memo.setdefault("outcomes", {})
-    known = kept.setdefault((tuple(facts.signals), *[act is None for _, act in thresholds.values()]), {})
+    one = (tuple(facts.signals), *[act is None for _, act in thresholds.values()])
+    known = kept.get(one)
+    if known is None:
+        if len(kept) >= _SETS:
+            kept.clear()
+        known = kept[one] = {}
     columns = [*facts.levels.values(), *facts.signals.values(), *facts.metas.values(), facts.untested.view(np.int8)]
     width, written = len(columns), np.stack(columns, axis=1).tobytes()
     keys = [written[at : at + width] for at in range(0, len(written), width)]
