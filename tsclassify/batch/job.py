@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -251,18 +252,28 @@ class Job:
             max_line=self.plan.max_line,
             max_ratio=self.max_ratio,
         )
+        # A disk takes a tenth of a second to keep what was written; work goes on meanwhile.
+        saver = ThreadPoolExecutor(1, thread_name_prefix="save")
+        saving: Future[None] | None = None
         try:
             for unit, done in in_order(units, self._process, workers=self.workers, stop=self.stop):
                 guarded = done.guarded(breaker)
                 self._write(guarded)
                 state = state.after(unit, guarded, self.sources, breaker)
-                if time.monotonic() - self._saved_at >= CHECKPOINT_S:
-                    self._save("running", state)
+                is_saved = saving is None or saving.done()
+                if is_saved and time.monotonic() - self._saved_at >= CHECKPOINT_S:
+                    if saving is not None:
+                        saving.result()
+                    saving = saver.submit(self._save, "running", state)
                 bar.update(unit.block.size, state.counts.lines)
+            if saving is not None:
+                saving.result()
         except BaseException:
+            saver.shutdown()
             self._save_if_possible(state)
             raise
         finally:
+            saver.shutdown()
             bar.close()
             units.close()
         if self.stop.is_set():
