@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from tsclassify.features import hashing
 from tsclassify.features.hashing import chain, mix
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.text import rules
-from tsclassify.text.lexicon import Lexicon
+from tsclassify.text.lexicon import Fold, Lexicon
 from tsclassify.text.normalize import Token, tokenize
 
 __all__ = ["Feature", "Raw", "buckets_of", "families_of", "features_of", "sums_of"]
@@ -50,21 +49,39 @@ class Feature(NamedTuple):
     kind: str
 
 
-@dataclass(slots=True)
-class _Place:
-    """One place of the sequence: what it shows to phrases and to chains, and where it stands."""
+class _Sight(NamedTuple):
+    """What one token is to the features, wherever it stands: its group, its hashes and what it does to others."""
 
+    group: str | None
+    is_masked: bool
+    fold: Fold | None
     shown: int
     back: int
-    start: int
-    end: int
-    has_own: bool
+    is_break: bool
+    is_silent: bool
+    is_negator: bool
+
+
+class _Places:
+    """The places of the sequence: what each shows to phrases and to chains, and where it stands."""
+
+    __slots__ = ("back", "ends", "own", "shown", "starts")
+
+    def __init__(self) -> None:
+        self.shown: list[int] = []
+        self.back: list[int] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.own: list[bool] = []
 
 
 Raw = tuple[int, int, int, str]
 """A feature before it gets its bucket: hash, start, end and kind, as in ``Feature``."""
 
-_Settled = tuple[list[_Place], list[Token], list[Raw], bool]
+_Settled = tuple[_Places, list[Token], list[Raw], bool]
+
+_WORDS: Final = 16384
+"""Tokens remembered under one lexicon and spec: some megabytes."""
 
 
 @functools.lru_cache(maxsize=65536)
@@ -116,122 +133,160 @@ def _back_hash(token: Token, group: str | None, spec: FeatureSpec, lexicon: Lexi
     return 0
 
 
+def _see(token: Token, spec: FeatureSpec, lexicon: Lexicon) -> _Sight:
+    group = lexicon.words.get(token.text)
+    is_masked = group is not None and spec.mask and lexicon.modes[group] == "mask"
+    return _Sight(
+        group=group,
+        is_masked=is_masked,
+        fold=None if group is None else lexicon.folds.get(group),
+        shown=_group_hash(group) if is_masked and group is not None else _token_hash(token.text),
+        back=_back_hash(token, group, spec, lexicon),
+        is_break=_is_symbol(token, "?!"),
+        is_silent=_is_symbol(token, spec.silent),
+        is_negator=group is not None and group == spec.negators,
+    )
+
+
 def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Settled:
     """The sequence after folding, its tokens, the features of single places, and whether a negator was seen."""
     kept: list[Token] = []
-    places: list[_Place] = []
+    places = _Places()
     single: list[Raw] = []
+    known: dict[tuple[str, int], _Sight] = lexicon.known.setdefault(spec, {})
+    if len(known) > _WORDS:
+        known.clear()
     left = 0
     last: str | None = None
     negated = False
-    begins = False
+    begins = 0
     for token in tokens:
-        starts = bool(token.flags & rules.STARTS)
-        if starts or _is_symbol(token, "?!"):
+        text, start, end, kind, flags = token
+        sight = known.get((text, kind))
+        if sight is None:
+            sight = known[text, kind] = _see(token, spec, lexicon)
+        group, is_masked, fold, shown, back, is_break, is_silent, is_negator = sight
+        if flags & rules.STARTS or is_break:
             left = 0
-        begins = begins or starts
-        if _is_symbol(token, spec.silent):
+        begins |= flags & rules.STARTS
+        if is_silent:
             continue
-        group = lexicon.words.get(token.text)
-        mode = lexicon.modes[group] if group is not None else ""
-        is_masked = mode == "mask" and spec.mask
         if last is not None and group is not None:
-            fold = lexicon.folds.get(group)
             if is_masked and group == last:
-                places[-1].end = token.end
+                places.ends[-1] = end
                 continue
             if fold is not None and last in fold.after:
-                places[-1].end = token.end
+                places.ends[-1] = end
                 if fold.into:
-                    places[-1].shown = places[-1].back = _group_hash(fold.into)
+                    places.shown[-1] = places.back[-1] = _group_hash(fold.into)
                     last = fold.into
                 continue
         kept.append(token)
-        shown = _group_hash(group) if is_masked and group is not None else _token_hash(token.text)
-        places.append(_Place(shown, _back_hash(token, group, spec, lexicon), token.start, token.end, not is_masked))
+        places.shown.append(shown)
+        places.back.append(back)
+        places.starts.append(start)
+        places.ends.append(end)
+        places.own.append(not is_masked)
         last = group if is_masked else None
-        if group is not None and group == spec.negators:
+        if is_negator:
             negated = True
             left = spec.negation_window
         elif left > 0:
-            single.append((mix(hashing.SEED_NEGATED, shown), token.start, token.end, "negated"))
+            single.append((mix(hashing.SEED_NEGATED, shown), start, end, "negated"))
             left -= 1
         if begins and spec.starts:
-            single.append((mix(hashing.SEED_STARTS, shown), token.start, token.end, "start"))
-        begins = False
-        if len(places) <= spec.first:
-            h = mix(mix(hashing.SEED_FIRST, len(places) - 1), shown)
-            single.append((h, token.start, token.end, "start"))
+            single.append((mix(hashing.SEED_STARTS, shown), start, end, "start"))
+        begins = 0
+        if len(kept) <= spec.first:
+            h = mix(mix(hashing.SEED_FIRST, len(kept) - 1), shown)
+            single.append((h, start, end, "start"))
     return places, kept, single, negated
 
 
-def _with_ends(places: list[_Place], spec: FeatureSpec) -> list[_Place]:
-    if not spec.ends or not places:
-        return places
-    first, last = places[0], places[-1]
-    begin = _Place(hashing.MARK_BEGIN, hashing.MARK_BEGIN, first.start, first.start, False)
-    end = _Place(hashing.MARK_END, hashing.MARK_END, last.end, last.end, False)
-    return [begin, *places, end]
+def _add_ends(places: _Places, spec: FeatureSpec) -> None:
+    if not spec.ends or not places.shown:
+        return
+    begin, end = places.starts[0], places.ends[-1]
+    places.shown = [hashing.MARK_BEGIN, *places.shown, hashing.MARK_END]
+    places.back = [hashing.MARK_BEGIN, *places.back, hashing.MARK_END]
+    places.starts = [begin, *places.starts, end]
+    places.ends = [begin, *places.ends, end]
+    places.own = [False, *places.own, False]
 
 
-def _phrases(places: list[_Place], spec: FeatureSpec) -> list[Raw]:
-    found = []
-    for i in range(len(places)):
+def _phrases(places: _Places, spec: FeatureSpec) -> list[Raw]:
+    # The steps of ``mix`` are written out: a call for each would take longer than all the rest.
+    found: list[Raw] = []
+    all_shown, starts, ends, longest = places.shown, places.starts, places.ends, spec.word_max
+    for i, (start, has_own) in enumerate(zip(starts, places.own, strict=True)):
         h = hashing.SEED_WORD
-        for j in range(i, min(len(places), i + spec.word_max)):
-            h = mix(h, places[j].shown)
-            if j > i or places[i].has_own:
-                found.append((h, places[i].start, places[j].end, "phrase" if j > i else "word"))
+        kind = "word"
+        for shown, end in zip(all_shown[i : i + longest], ends[i : i + longest], strict=True):
+            h = ((h ^ shown) * hashing.MULTIPLIER) & hashing.MASK
+            h ^= h >> 32
+            if has_own or kind == "phrase":
+                found.append((h, start, end, kind))
+            kind = "phrase"
     for skip in spec.skips:
         seed = mix(hashing.SEED_SKIP, skip)
-        for i in range(len(places) - skip):
-            h = mix(mix(seed, places[i].shown), places[i + skip].shown)
-            found.append((h, places[i].start, places[i + skip].end, "pair"))
+        for one, other, start, end in zip(all_shown, all_shown[skip:], starts, ends[skip:], strict=False):
+            h = ((seed ^ one) * hashing.MULTIPLIER) & hashing.MASK
+            h = ((h ^ h >> 32 ^ other) * hashing.MULTIPLIER) & hashing.MASK
+            found.append((h ^ h >> 32, start, end, "pair"))
     return found
 
 
-def _backed_off(places: list[_Place], spec: FeatureSpec) -> list[Raw]:
+def _backed_off(places: _Places, spec: FeatureSpec) -> list[Raw]:
     marks = (hashing.MARK_BEGIN, hashing.MARK_END)
+    every = list(zip(places.back, places.starts, places.ends, strict=True))
     if spec.back_chain:
-        places = [place for place in places if place.back]
-        if not any(place.back not in marks for place in places):
+        every = [place for place in every if place[0]]
+        if all(place[0] in marks for place in every):
             return []
-    found = []
-    for i in range(len(places)):
+    found: list[Raw] = []
+    for i, (first, start, _) in enumerate(every):
         h = hashing.SEED_BACK
         is_known = False
-        for j in range(i, min(len(places), i + spec.back_max)):
-            h = mix(h, places[j].back)
-            is_known = is_known or (places[j].back != 0 and places[j].back not in marks)
-            if is_known and j - i + 1 >= spec.back_min:
-                start = places[i + 1].start if places[i].back == hashing.MARK_BEGIN and j > i else places[i].start
-                end = places[j - 1].end if places[j].back == hashing.MARK_END and j > i else places[j].end
-                found.append((h, start, end, "cues"))
+        for n, (back, _, end) in enumerate(every[i : i + spec.back_max], start=1):
+            h = ((h ^ back) * hashing.MULTIPLIER) & hashing.MASK
+            h ^= h >> 32
+            is_known = is_known or (back != 0 and back not in marks)
+            if is_known and n >= spec.back_min:
+                # a mark has no words of its own to show
+                begin = every[i + 1][1] if first == hashing.MARK_BEGIN and n > 1 else start
+                stop = every[i + n - 2][2] if back == hashing.MARK_END and n > 1 else end
+                found.append((h, begin, stop, "cues"))
     return found
 
 
 def _flag_bits(tokens: Sequence[Token], negated: bool) -> int:
     """Bits in the order of ``POST_FLAGS``, then the length buckets."""
-    types = {token.type for token in tokens}
-    words = [token for token in tokens if token.type == rules.WORD]
-    flags = 0
-    for token in words:
-        flags |= token.flags
-    capitals = sum(1 for token in words if token.flags & rules.CAPS and len(token.text) >= 2)
+    types = flags = n_words = capitals = 0
+    foreign = False
+    signs = set()
+    for text, _, _, kind, own in tokens:
+        types |= 1 << kind
+        if kind == rules.WORD:
+            n_words += 1
+            flags |= own
+            capitals += bool(own & rules.CAPS) and len(text) >= 2
+            foreign = foreign or ord(text[0]) >= 128
+        elif kind == rules.SYMBOL:
+            signs.add(text)
     claims = (
-        any(_is_symbol(token, "?") for token in tokens),
-        any(_is_symbol(token, "!") for token in tokens),
-        any(_is_symbol(token, '"') for token in tokens),
-        rules.URL in types,
-        rules.USER in types,
-        rules.NUMBER in types,
-        rules.EMAIL in types,
-        bool(flags & rules.HASHTAG),
-        any(token.type == rules.SYMBOL and token.text not in '?!"' for token in tokens),
-        bool(flags & rules.DISGUISED),
-        bool(flags & rules.STRETCHED),
-        capitals >= 3 and 2 * capitals >= len(words),
-        any(ord(token.text[0]) >= 128 for token in words),
+        "?" in signs,
+        "!" in signs,
+        '"' in signs,
+        types >> rules.URL & 1,
+        types >> rules.USER & 1,
+        types >> rules.NUMBER & 1,
+        types >> rules.EMAIL & 1,
+        flags & rules.HASHTAG,
+        not signs <= {"?", "!", '"'},
+        flags & rules.DISGUISED,
+        flags & rules.STRETCHED,
+        capitals >= 3 and 2 * capitals >= n_words,
+        foreign,
         negated,
     )
     bits = sum(1 << number for number, claim in enumerate(claims) if claim)
@@ -239,10 +294,14 @@ def _flag_bits(tokens: Sequence[Token], negated: bool) -> int:
 
 
 def _first_of_each(found: Iterable[Raw]) -> list[Raw]:
-    seen: dict[int, Raw] = {}
+    seen: set[int] = set()
+    first: list[Raw] = []
     for raw in found:
-        seen.setdefault(raw[0], raw)
-    return list(seen.values())
+        h = raw[0]
+        if h not in seen:
+            seen.add(h)
+            first.append(raw)
+    return first
 
 
 def _char_features(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> list[Raw]:
@@ -269,7 +328,7 @@ def families_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> tuple[list[Ra
     """The features of each family, in the order of ``tsclassify.features.spec.FAMILIES``: (hash, start, end, kind)."""
     tokens = tokenize(text, lexicon)
     places, kept, word, negated = _settle(tokens, spec, lexicon)
-    places = _with_ends(places, spec)
+    _add_ends(places, spec)
     word += _phrases(places, spec)
     back = _backed_off(places, spec) if spec.back_max else []
     if spec.dedup != "none":

@@ -52,6 +52,8 @@ class Lexicon:
     folds
         Group of mode ``fold`` to what it does. Apart from these, a masked word right after one of its own group is
         dropped (first and last name).
+    known
+        What others found out about words under these groups; no part of the value.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class Lexicon:
     words: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, str] = field(default_factory=dict)
     folds: Mapping[str, Fold] = field(default_factory=dict)
+    known: dict[Any, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for group, mode in self.modes.items():

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from tsclassify.text import rules
 from tsclassify.text.lexicon import Lexicon
@@ -28,11 +28,13 @@ MAX_TOKENS: Final = 32768
 
 NAMES: Final = {rules.URL: "<url>", rules.USER: "<user>", rules.NUMBER: "<num>", rules.EMAIL: "<email>"}
 
+_STRETCHES: Final = 16384
+"""Stretches remembered under one lexicon: some megabytes."""
+
 _STRETCH: Final = re.compile(r"[^\x00-\x20\x7f]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token of a normalized text.
 
     Attributes
@@ -167,10 +169,9 @@ def _lex_stretch(text: str) -> tuple[tuple[Token, ...], int, int]:
     return tuple(tokens), rows[6 * count + 2], rows[6 * count + 5]
 
 
-def _settle(token: Token, start: int, flags: int, lexicon: Lexicon | None) -> Token:
-    """Place and name the token: numbers and addresses by their sort; a masked word loses its possessive s."""
-    text = token.text
-    kind = token.type
+def _settle(token: Token, lexicon: Lexicon | None) -> Token:
+    """Name the token: numbers and addresses by their sort; a masked word loses its possessive s."""
+    text, start, end, kind, flags = token
     words = lexicon.words if lexicon is not None else {}
     if kind == rules.NUMBER and text and text in words:
         kind = rules.WORD
@@ -180,11 +181,21 @@ def _settle(token: Token, start: int, flags: int, lexicon: Lexicon | None) -> To
         group = words.get(text[:-1])
         if group is not None and lexicon is not None and lexicon.modes[group] == "mask":
             text = text[:-1]
-    return Token(text, start + token.start, start + token.end, kind, flags)
+    return Token(text, start, end, kind, flags)
+
+
+_Stretch = tuple[tuple[Token, ...], int, int]
+
+
+def _read_stretch(text: str, lexicon: Lexicon | None) -> _Stretch:
+    found, tail, tail_flags = _lex_stretch(text)
+    return tuple(_settle(token, lexicon) for token in found), tail, tail_flags
 
 
 def _join(tokens: list[Token]) -> list[Token]:
     """Join runs of three or more single letters, each one sign apart."""
+    if sum(1 for token in tokens if len(token.text) == 1 and token.is_single) < 3:
+        return tokens
     joined: list[Token] = []
     i = 0
     near = rules.GAP_ONE | rules.GAP_WIDE
@@ -224,6 +235,9 @@ def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:
         Only to keep listed numbers and to strip the possessive of masked words.
     """
     tokens: list[Token] = []
+    known: dict[str, _Stretch] = {} if lexicon is None else lexicon.known.setdefault(_STRETCH, {})
+    if len(known) > _STRETCHES:
+        known.clear()
     gap = 0
     starts = rules.STARTS
     at = 0
@@ -232,18 +246,22 @@ def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:
             break
         between = text[at:start]
         gap += len(between)
-        if "\n" in between or "\r" in between:
+        if between != " " and ("\n" in between or "\r" in between):
             starts = rules.STARTS
         at = end
-        found, tail, tail_flags = _lex_stretch(text[start:end])
-        for number, token in enumerate(found):
-            flags = token.flags
-            if number == 0:
-                gap += 1 if flags & rules.GAP_ONE else 2 if flags & rules.GAP_WIDE else 0
-                flags = flags & ~(rules.GAP_ONE | rules.GAP_WIDE) | starts
-                flags |= rules.GAP_ONE if gap == 1 else rules.GAP_WIDE if gap > 1 else 0
-            tokens.append(_settle(token, start, flags, lexicon))
+        stretch = text[start:end]
+        read = known.get(stretch)
+        if read is None:
+            read = known[stretch] = _read_stretch(stretch, lexicon)
+        found, tail, tail_flags = read
         if found:
+            written, first, last, kind, flags = found[0]
+            gap += 1 if flags & rules.GAP_ONE else 2 if flags & rules.GAP_WIDE else 0
+            flags = flags & ~(rules.GAP_ONE | rules.GAP_WIDE) | starts
+            flags |= rules.GAP_ONE if gap == 1 else rules.GAP_WIDE if gap > 1 else 0
+            tokens.append(Token(written, start + first, start + last, kind, flags))
+            if len(found) > 1:
+                tokens += [Token(t.text, start + t.start, start + t.end, t.type, t.flags) for t in found[1:]]
             gap = 0
             starts = 0
         gap += tail
