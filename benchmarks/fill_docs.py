@@ -7,8 +7,11 @@ import re
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+from scaling_page import scaling_parts
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("docs/performance.md", "README.md")
+PAGES = ("docs/performance.md", "docs/scaling.md", "docs/security.md", "README.md")
 
 
 def newest() -> Path:
@@ -33,6 +36,7 @@ def parts_of(folder: Path) -> dict[str, str]:
         "limits": limits.read_text(encoding="utf-8") if limits.exists() else "",
         "plot": f"![Throughput against average precision](../{plot})\n",
         **measured_in_training(),
+        **scaling_parts(folder),
     }
 
 
