@@ -1,8 +1,8 @@
 """JSONL to decided JSONL, end to end: posts per second on one and two cores, peak memory, the time of ten lines.
 
 Run: ``python benchmarks/batch.py --out FOLDER [--data RAW] [--lines 1000000] [--rounds 5]``. The input is made of the
-public raw posts (each once, then again), as lines with an id, an actor, a tenant and a time, 338 bytes on average.
-Every figure comes from a process of its own; one core means ``taskset`` on one.
+public raw posts (each once, then again), as lines with an id, an actor, a tenant and a time; the report
+has their mean length. Every figure comes from a process of its own; one core means ``taskset`` on one.
 """
 
 from __future__ import annotations
@@ -106,13 +106,14 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     source, out = folder / "in.jsonl", folder / "out.jsonl"
     if not source.exists():
-        print(f"mean line: {make_input(source, given.lines, given.data):.0f} bytes")
+        make_input(source, given.lines, given.data)
     runs: dict[str, list[dict[str, float]]] = {"1 core": [], "2 cores": []}
     for _ in range(given.rounds):
         runs["1 core"].append(measured(source, out, given.policy, 1, "0"))
         runs["2 cores"].append(measured(source, out, given.policy, 2, "0,1"))
     starts = [ten_lines(source, folder, given.policy) for _ in range(max(5, given.rounds))]
     report = {name: summarized(figures) for name, figures in runs.items()} | {
+        "mean line, bytes": round(source.stat().st_size / runs["1 core"][0]["n_items"]),
         "ten lines, median seconds": round(statistics.median(starts), 2),
         "load": os.getloadavg()[0],
     }
