@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+from tests.test_features import LEXICON, SPECS
 from tsclassify.data import annotated_rows, exclusion_key, exclusions, registered_files, written_rows
-from tsclassify.errors import BundleError, DataError
+from tsclassify.errors import BundleError, DataError, InputError
+from tsclassify.features.hashed import HashedNgrams
+from tsclassify.features.spec import FeatureSpec
 from tsclassify.model.augment import disguised_copies
 from tsclassify.model.linear import RankedPairs, fit_heads, quantize
 from tsclassify.model.soft import read_soft_labels, soft_key, write_soft_labels
-from tsclassify.model.train import average_precision, feature_scaling, load_config
+from tsclassify.model.train import average_precision, coarser, feature_scaling, load_config, train
+from tsclassify.model.trained import TrainedModel
 from tsclassify.model.training_set import build_training_set, gold_columns, minimal_pairs
 from tsclassify.model.wordclasses import lexicon_from_mapping, lexicon_to_mapping, shipped_lexicon
 from tsclassify.resources import shipped
@@ -80,6 +87,60 @@ def test_feature_scaling_prefers_rare_columns() -> None:
     features = sparse.csr_matrix(np.array([[1, 1], [1, 0], [1, 0], [1, 0]], dtype=np.float32))
     scale = feature_scaling(features, power=1.0)
     assert scale[1] > scale[0]
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+@pytest.mark.parametrize("halvings", [0, 1, 3])
+def test_joined_buckets_are_the_features_of_fewer_bits(name: str, halvings: int) -> None:
+    # so few buckets that many features meet, beside each other and in one
+    wide = replace(SPECS[name], bits=14)
+    texts = ["", "alice will kill zorp", *(row.text for row in written_rows(split="dev"))][:80]
+    before = HashedNgrams(wide, LEXICON).transform(texts)
+    stored = before.copy()
+    joined = coarser(before, halvings)
+    narrow = HashedNgrams(replace(wide, bits=14 - halvings), LEXICON).transform(texts)
+    assert joined.shape == narrow.shape
+    np.testing.assert_allclose(joined.toarray(), narrow.toarray(), rtol=1e-6)
+    assert (before != stored).nnz == 0
+    assert halvings == 0 or joined.nnz < before.nnz
+
+
+def test_a_small_table_of_signals_scores_as_if_it_were_wide() -> None:
+    rng = np.random.default_rng(3)
+    spec = FeatureSpec(bits=12)
+    small = rng.integers(-127, 128, (1 << 9, 16)).astype(np.int8)
+    fields = dict.fromkeys(field.name for field in dataclasses.fields(TrainedModel))
+    wide = TrainedModel(**{**fields, "spec": spec, "signal_weights": small}).wide_signal_weights()
+    assert (wide.shape, wide.dtype) == ((1 << 12, 16), np.int8)
+    features = HashedNgrams(spec, LEXICON).transform(["alice will kill zorp", "not a word of it"])
+    sums = coarser(features, 3) @ small.astype(np.float64)
+    np.testing.assert_allclose(features @ wide.astype(np.float64), sums, rtol=1e-6, atol=1e-6)
+    whole = TrainedModel(**{**fields, "spec": spec, "signal_weights": wide}).wide_signal_weights()
+    assert np.array_equal(whole, wide)
+
+
+@pytest.mark.parametrize("bits", ["7", "25", "-1", "18.0", "true", '"18"', None])
+def test_signal_bits_that_no_bundle_can_hold_are_refused_before_training(tmp_path: Path, bits: str | None) -> None:
+    shipped_one = shipped("seeds", "training.toml").read_text(encoding="utf-8")
+    config, _ = load_config(shipped("seeds", "training.toml"))
+    stated = f"bits = {config['signals']['bits']} "
+    head, signals = shipped_one.split("[signals]")
+    assert signals.count(stated) == 1
+    changed = signals.replace(stated, "" if bits is None else f"bits = {bits} ")
+    (tmp_path / "training.toml").write_text(f"{head}[signals]{changed}", encoding="utf-8")
+    wrong = tomllib.loads((tmp_path / "training.toml").read_text(encoding="utf-8"))
+    most = config["features"]["bits"]
+    message = rf"bits of \[signals\] must be a whole number from 8 to those of \[features\], {most}, got"
+    with pytest.raises(InputError, match=message):
+        load_config(tmp_path / "training.toml")
+    with pytest.raises(InputError, match=message):
+        train(wrong, "", data_root=tmp_path)
+
+
+@pytest.mark.parametrize("bits", [8, 19])
+def test_signal_bits_may_be_as_few_as_eight_and_as_many_as_those_of_the_features(tmp_path: Path, bits: int) -> None:
+    (tmp_path / "training.toml").write_text(f"[features]\nbits = 19\n[signals]\nbits = {bits}\n", encoding="utf-8")
+    assert load_config(tmp_path / "training.toml")[0]["signals"]["bits"] == bits
 
 
 def test_average_precision_equals_scikit_learn() -> None:

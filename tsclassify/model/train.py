@@ -35,17 +35,40 @@ __all__ = ["average_precision", "coarser", "feature_scaling", "featurize", "load
 _REVIEWED_FROM: Final = 0.15
 """Signals are judged on posts whose highest violence score reaches this: those a person or a policy looks at."""
 
+_LEAST_BITS: Final = 8
+"""log2 of the smallest table of signals that a bundle may hold."""
+
 Say = Callable[[str], None]
 
 
 def load_config(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
-    """Read a training configuration; returns it with the sha256 of its bytes."""
+    """Read a training configuration; returns it with the sha256 of its bytes.
+
+    Raises
+    ------
+    InputError
+        When it is no TOML, or the signals cannot have so many bits.
+    """
     with open(path, "rb") as file:
         content = file.read()
     try:
-        return tomllib.loads(content.decode("utf-8")), hashlib.sha256(content).hexdigest()
+        config = tomllib.loads(content.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"training configuration: must be TOML, got {error}") from error
+    _check_bits(config)
+    return config, hashlib.sha256(content).hexdigest()
+
+
+def _check_bits(config: Mapping[str, Any]) -> None:
+    """Refuse a table of signals that no bundle could hold, before hours of training."""
+    tables = [config.get(name, {}) for name in ("signals", "features")]
+    bits, most = [table.get("bits") if isinstance(table, Mapping) else None for table in tables]
+    most = FeatureSpec().bits if most is None else most
+    if type(bits) is not int or type(most) is not int or not _LEAST_BITS <= bits <= most:
+        raise InputError(
+            f"training configuration: bits of [signals] must be a whole number from {_LEAST_BITS} to those of "
+            f"[features], {most!r}, got {bits!r}"
+        )
 
 
 def featurize(texts: Sequence[str], spec: FeatureSpec, lexicon: Lexicon) -> csr_matrix:
@@ -148,6 +171,7 @@ def train(
     """
     import joblib
 
+    _check_bits(config)
     memory = joblib.Memory(cache, verbose=0)
     rows = memory.cache(build_training_set)(dict(config["rows"]), data_root=data_root)
     say(f"rows: {rows.n_gold} labelled, {len(rows.texts) - rows.n_gold} with soft labels, {len(rows.dev)} dev")
