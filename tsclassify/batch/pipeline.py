@@ -24,8 +24,7 @@ def in_order(
     Parameters
     ----------
     units
-        Read in the calling thread, at most ``workers + 2`` ahead of the results, so that none of the threads waits
-        while one result is written and the next unit is read.
+        Read in the calling thread, at most ``workers + 1`` ahead of the results.
     work
         Called on threads; in the calling thread when `workers` is 1.
     workers
@@ -48,7 +47,7 @@ def in_order(
     is_read = False
     with ThreadPoolExecutor(workers, thread_name_prefix="score") as pool:
         while True:
-            while len(waiting) <= workers + 1 and not (is_read or stop.is_set()):
+            while len(waiting) <= workers and not (is_read or stop.is_set()):
                 try:
                     unit = next(units)
                 except StopIteration:
