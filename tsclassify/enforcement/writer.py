@@ -189,12 +189,12 @@ def _rows(made_ready: Sequence[Draft], refs: Sequence[int | None], last: int, be
 class _Index:
     """What the ledger already holds under the ids of a batch."""
 
-    same: dict[_Key, tuple[int, bytes]] = field(default_factory=dict)
+    same: dict[_Key, tuple[int, str | None, bytes]] = field(default_factory=dict)
     latest: dict[tuple[bool, str], tuple[int, str | None, str | None]] = field(default_factory=dict)
 
-    def add(self, key: _Key, seq: int, actor: str | None, packed: bytes) -> None:
+    def add(self, key: _Key, seq: int, actor: str | None, basis: str | None, packed: bytes) -> None:
         kind, id_, tenant, _ = key
-        self.same[key] = (seq, packed)
+        self.same[key] = (seq, basis, packed)
         if kind in {"notice", "decision"}:
             self.latest[(kind == "notice", id_)] = (seq, actor, tenant)
 
@@ -215,7 +215,7 @@ def _resolve(connection: sqlite3.Connection, made_ready: Sequence[Draft], last: 
             "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq",
             (json.dumps(sorted(held)[start : start + 1000]),),
         ):
-            index.add((kind, id_, tenant, basis and _policy_of(basis)), seq, actor, packed)
+            index.add((kind, id_, tenant, basis and _policy_of(basis)), seq, actor, basis, packed)
     refs: list[int | None] = []
     here = last + 1
     for made in made_ready:
@@ -226,13 +226,13 @@ def _resolve(connection: sqlite3.Connection, made_ready: Sequence[Draft], last: 
             key = made.key
             before = index.same.get(key)
             if before is not None:
-                if before[1] == made.packed or _are_same(made.kind, before[1], made.packed):
+                if before[1] == made.basis and _are_same(made.kind, before[2], made.packed):
                     refs.append(_SKIP)
                     continue
                 if made.kind != "decision":
                     raise LedgerError("ledger: notice id must be new, got one recorded with another content")
                 ref = before[0]
-            index.add(key, here, made.actor, made.packed)
+            index.add(key, here, made.actor, made.basis, made.packed)
         refs.append(ref)
         here += 1
     return refs
@@ -240,6 +240,8 @@ def _resolve(connection: sqlite3.Connection, made_ready: Sequence[Draft], last: 
 
 def _are_same(kind: str, one: bytes, other: bytes) -> bool:
     """Whether two packed bodies hold the same event: another zstd packs it, an earlier version wrote it otherwise."""
+    if one == other:
+        return True
     try:
         return ev.decode(kind, unpack(one)) == ev.decode(kind, unpack(other))
     except (ValueError, msgspec.DecodeError):
