@@ -65,7 +65,8 @@ def _cost(run: dict[str, Any], folder: Path) -> str:
     ledger = 0
     for line in (folder / "ledger.jsonl").read_text(encoding="utf-8").splitlines():
         figures = json.loads(line)
-        ledger = max(ledger, figures.get("per_s_cpu", 0))
+        if figures["figure"] == "record_many":
+            ledger = max(ledger, figures["per_s_cpu"])
     rows = [
         [
             f"{n:,}",
