@@ -6,6 +6,7 @@ careful forger would, so that they reach what lies behind the check of the hashe
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import io
@@ -74,9 +75,12 @@ POLICY = {
 _HEADER = ("seq", "kind", "at", "known", "id", "actor", "tenant", "tier", "basis", "ref")
 
 
-def _tmpfs() -> str | None:
-    """A folder in memory, where there is one."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+def _folder(name: str) -> Path:
+    """A folder in memory, where there is such a place, until the process ends."""
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-", dir=place))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _words(tree: Any) -> list[str]:
@@ -155,7 +159,7 @@ def bundle() -> Target:
         model, _ = read_bundle(shipped("models", "en-v1"))
     except BundleError as error:
         raise Unavailable(error.message) from None
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-bundle-", dir=_tmpfs())) / "zorp-v1"
+    folder = _folder("bundle") / "zorp-v1"
     write_bundle(
         replace(
             model,
@@ -266,7 +270,7 @@ def ledger() -> Target:
     """An import of any bytes is refused whole, or leaves a ledger that verifies and can be read."""
     from tsclassify.enforcement import Ledger
 
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-ledger-", dir=_tmpfs()))
+    folder = _folder("ledger")
     with Ledger.open(folder / "seed.db") as seed:
         at = "2021-01-05T10:00:00+00:00"
         seed.attestation("terms", True, tenant="acme", at=at)
