@@ -120,7 +120,7 @@ def _endurance(folder: Path) -> str:
         rows.append(
             [what, f"{told}; memory by quarters {_quarters(run['memory']['quarters_mb'])} MB", run["commit"][:7]]
         )
-    return _table(["what was done", "what came of it", "commit"], rows) if rows else ""
+    return _table(["what was done", "what came of it", "commit"], rows) if rows else "No long run is stored yet."
 
 
 def _quarters(memory: list[float]) -> str:
@@ -130,7 +130,7 @@ def _quarters(memory: list[float]) -> str:
 def _fuzz(file: Path) -> str:
     """Lines as ``python -m tests.fuzz`` prints them: name, cases, and the rest."""
     if not file.exists():
-        return ""
+        return "No long run is stored yet."
     rows = []
     for line in file.read_text(encoding="utf-8").splitlines():
         name, _, rest = line.partition(": ")
