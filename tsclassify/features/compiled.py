@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import zlib
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -94,13 +94,11 @@ RULES = _compile_rules()
 
 def fingerprint() -> int:
     """A number that changes when a source of the kernel changes; numba itself looks at the entry's file only."""
-    folder = os.path.dirname(__file__)
-    files = [
-        os.path.join(folder, name + ".py")
-        for name in ("accumulate", "buffers", "build", "compiled", "extract", "inner", "memo", "scan", "state")
-    ]
+    # all of both folders: constants of any module may be frozen into machine code, or size the buffers it writes
+    folders = (Path(__file__).parent, Path(rules.__file__).parent)
+    files = sorted(file for folder in folders for file in folder.glob("*.py"))
     stamps = []
-    for name in (*files, rules.__file__, hashing.__file__, compiled.__file__):
-        state = os.stat(name)
-        stamps.append((state.st_mtime_ns, state.st_size))
+    for file in (*files, Path(compiled.__file__)):
+        state = file.stat()
+        stamps.append((file.name, state.st_mtime_ns, state.st_size))
     return zlib.crc32(repr(stamps).encode())
