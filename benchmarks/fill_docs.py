@@ -35,9 +35,21 @@ def parts_of(folder: Path) -> dict[str, str]:
         ),
         "limits": limits.read_text(encoding="utf-8") if limits.exists() else "",
         "plot": f"![Throughput against average precision](../{plot})\n",
+        "batch": batch(folder / "batch.json"),
         **measured_in_training(),
         **scaling_parts(folder),
     }
+
+
+def batch(file: Path) -> str:
+    """JSONL to JSONL with decisions, as ``benchmarks/batch.py`` measured it."""
+    report = json.loads(file.read_text(encoding="utf-8"))["report"]
+    lines = ["| JSONL to JSONL, decided | posts/s | posts/CPU-s | peak MB |", "| --- | ---: | ---: | ---: |"]
+    for name in ("1 core", "2 cores"):
+        row = report[name]
+        lines.append(f"| {name} | {row['posts_per_second']:,} | {row['posts_per_cpu_second']:,} | {row['peak_mb']:,} |")
+    ten = report["ten lines, median seconds"]
+    return "\n".join([*lines, "", f"A process that scores ten lines takes {ten:.2f} s, start included.", ""])
 
 
 def measured_in_training() -> dict[str, str]:

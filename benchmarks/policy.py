@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
+from timing import cpu_seconds
 
 import tsclassify as ts
 from tsclassify.policy import ItemColumns, Policy
@@ -25,15 +23,6 @@ TIER = """  - id: extra_{n}
     do: [{action}]
     within: 24h
 """
-
-
-def median_s(run: Callable[[], object], repeat: int) -> float:
-    times = []
-    for _ in range(repeat):
-        start = time.process_time()
-        run()
-        times.append(time.process_time() - start)
-    return statistics.median(times)
 
 
 def n_conditions(policy: Policy) -> int:
@@ -63,7 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
     content = larger_pack()
     policy = Policy.parse(content)
-    load_s = median_s(lambda: Policy.parse(content), arguments.repeat)
+    load_s = cpu_seconds(lambda: Policy.parse(content), arguments.repeat)
     print(json.dumps({"figure": "load", "n_lines": content.count(b"\n"), "ms": round(load_s * 1e3, 1)}))
     info = ts.load().info
     rng = np.random.default_rng(1)
@@ -78,7 +67,7 @@ def main() -> None:
             signals={signal: rng.integers(0, 3, n).astype(np.int8) for signal in SIGNALS},
             language=np.full(n, 2, dtype=np.int8),
         )
-        run_s = median_s(lambda columns=columns: policy.decide_columns(columns, info), arguments.repeat)  # type: ignore[misc]
+        run_s = cpu_seconds(lambda columns=columns: policy.decide_columns(columns, info), arguments.repeat)  # type: ignore[misc]
         figure = {"figure": name, "n_items": n, "n_conditions": n_conditions(policy), "s": round(run_s, 3)}
         print(json.dumps(figure))
 

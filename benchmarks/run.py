@@ -40,21 +40,15 @@ PACKAGES = ("tsclassify", "numpy", "numba", "scikit-learn", "fasttext-wheel", "f
 
 def gather(n_speed: int, n_train: int | None) -> dict[str, Any]:
     """Training rows, dev rows and the posts to time, all from the registered public files and our own posts."""
-    from tsclassify.data import (
-        annotated_rows,
-        contrast_rows,
-        exclusion_key,
-        exclusions,
-        further_rows,
-        raw_rows,
-        written_rows,
-    )
-    from tsclassify.model.training_set import gold_columns
+    from tsclassify.data import exclusion_key, exclusions, raw_rows
+    from tsclassify.model.train import load_config
+    from tsclassify.model.training_set import build_training_set
+    from tsclassify.resources import shipped
 
-    train = [*annotated_rows(use="train", split="train"), *written_rows(split="train"), *further_rows()]
-    train += contrast_rows()
-    dev = [*annotated_rows(use="train", split="dev"), *written_rows(split="dev")]
-    train = train[:n_train]
+    config, _ = load_config(shipped("seeds", "training.toml"))
+    # the very rows that the bundle is fitted on, without the texts that have a teacher's labels only
+    rows = build_training_set({**config["rows"], "soft_labels": ""})
+    some = slice(0, n_train)
     speed: list[str] = []
     barred = exclusions()
     for source in ("jigsaw", "gab_hate_corpus", "civil_comments_sample", "ag_news", "goemotions"):
@@ -63,10 +57,10 @@ def gather(n_speed: int, n_train: int | None) -> dict[str, Any]:
     # Every seventh, so that sources mix and no scorer sees a run of one kind.
     speed = [speed[k] for first in range(7) for k in range(first, len(speed), 7)][:n_speed]
     return {
-        "train": [row.text for row in train],
-        "train_labels": gold_columns(train)[0].astype(int).tolist(),
-        "dev": [row.text for row in dev],
-        "dev_labels": gold_columns(dev)[0].astype(int).tolist(),
+        "train": list(rows.texts[some]),
+        "train_labels": rows.categories[some].astype(int).tolist(),
+        "dev": list(rows.dev),
+        "dev_labels": rows.dev_categories.astype(int).tolist(),
         "speed": speed,
         "slow": SLOW,
         "n_slow_train": 1500,
