@@ -94,21 +94,12 @@ def _words(tree: Any) -> list[str]:
 
 def policy() -> Target:
     """A policy is refused with its faults, or loaded and then decides any item; nothing else comes of any bytes."""
+    from tests.policy_fakes import INFO as info
     from tsclassify.policy import ItemColumns, Policy
-    from tsclassify.records import ModelInfo, OperatingPoint, Truth
+    from tsclassify.records import Truth
     from tsclassify.resources import shipped
     from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
-    table = tuple(OperatingPoint(t / 4, t / 4, 1 - t / 4, 99, 30, t / 4, t / 4, 1 - t / 4, 1 - t / 4) for t in range(5))
-    info = ModelInfo(
-        name="fake",
-        sha256="f" * 64,
-        categories=CATEGORIES,
-        signals=SIGNALS,
-        priors=dict.fromkeys(CATEGORIES, 0.1),
-        operating_points=dict.fromkeys(CATEGORIES, table),
-        signal_bands={},
-    )
     scores = np.linspace(0, 1, 6 * len(CATEGORIES), dtype=np.float32).reshape(6, -1)
     states = np.array([0, 1, 2, 0, 1, 2], np.int8)
     surfaces = np.array(["game", None, "", 1, True, ["game"]], dtype=object)
