@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 MODULE = """
 from tsclassify.compiled import jit as kept
@@ -49,3 +52,20 @@ def test_code_is_kept_in_the_user_cache_beside_a_read_only_module(tmp_path: Path
         "tiny.double",
         "tiny.make.locals.add",
     }
+
+
+def test_a_change_in_any_source_of_the_rules_makes_the_compiled_code_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sizes in ``text/normalize.py`` are frozen into machine code as much as the rules themselves."""
+    from tsclassify.features import compiled as of_features
+    from tsclassify.text import rules
+
+    folder = tmp_path / "text"
+    shutil.copytree(Path(rules.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(rules, "__file__", str(folder / "rules.py"))
+    before = of_features.fingerprint()
+    assert of_features.fingerprint() == before
+    with (folder / "normalize.py").open("a", encoding="utf-8") as file:
+        file.write("# one more line\n")
+    assert of_features.fingerprint() != before
