@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +22,10 @@ from tsclassify.model.linear import RankedPairs, fit_heads, quantize
 from tsclassify.model.soft import read_soft_labels, soft_key, write_soft_labels
 from tsclassify.model.train import average_precision, coarser, feature_scaling, load_config, train
 from tsclassify.model.trained import TrainedModel
-from tsclassify.model.training_set import build_training_set, gold_columns, minimal_pairs
+from tsclassify.model.training_set import build_training_set, gold_columns, minimal_pairs, trusting
 from tsclassify.model.wordclasses import lexicon_from_mapping, lexicon_to_mapping, shipped_lexicon
 from tsclassify.resources import shipped
+from tsclassify.taxonomy import CATEGORIES
 
 
 def _problem() -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -187,6 +189,26 @@ def test_disguised_copies_change_words_and_repeat() -> None:
     copies = disguised_copies(texts, seed=1)
     assert copies == disguised_copies(texts, seed=1)
     assert sum(copy != text for copy, text in zip(copies, texts, strict=True)) >= 6
+
+
+def test_disguises_put_pictures_into_words_and_after_them() -> None:
+    copies = disguised_copies(["committee meets"] * 400, seed=1)
+    assert any(re.search(r"[a-z][\U0001F380-\U0001F63F][a-z]", copy) for copy in copies)
+    assert any(re.search(r"committee [\U0001F380-\U0001F63F]", copy) for copy in copies)
+    pictures = [sign for copy in copies for sign in copy if ord(sign) > 0x1F000]
+    assert len(set(pictures)) > 60
+
+
+def test_a_source_is_trusted_by_the_share_that_is_stated() -> None:
+    value = np.full(21, 0.2, dtype=np.float32)
+    hate = CATEGORIES.index("hate")
+    rules = [{"label": "hd", "category": "hate", "share": 0.75, "weight": 1.0}]
+    for label, wanted in (("hd+vo", 0.8), ("vo", 0.05), ("none", 0.05)):
+        mixed = trusting(value, label, rules)
+        assert mixed[hate] == pytest.approx(wanted)
+        assert np.delete(mixed, hate) == pytest.approx(np.delete(value, hate))
+    assert value[hate] == np.float32(0.2)
+    assert trusting(value, "hd", []).tolist() == value.tolist()
 
 
 def test_minimal_pairs_name_the_threat_first() -> None:

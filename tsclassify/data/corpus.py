@@ -218,7 +218,7 @@ def written_rows(*, split: str | None = None) -> list[AnnotatedRow]:
 def contrast_rows() -> list[AnnotatedRow]:
     """Minimal pairs written later for training only (``seeds/contrasts.jsonl``), with their annotation.
 
-    Each pair is a post with violence and a twin without that shares most of its words.
+    Each pair is a post with violence, or with hate, and a twin without that shares most of its words.
     """
     return _own("contrasts.jsonl")
 

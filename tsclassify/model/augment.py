@@ -10,15 +10,22 @@ from typing import Final
 __all__ = ["disguised_copies"]
 
 _WORD: Final = re.compile(r"[A-Za-z]{3,}")
-_DIGITS: Final = {"a": "4", "e": "3", "i": "1", "o": "0", "s": "$", "t": "7"}
+_DIGITS: Final = {"a": "4@", "b": "8", "e": "3", "g": "9", "i": "1!", "o": "0", "s": "5$", "t": "7+"}
+_PICTURES: Final = tuple(
+    chr(code)
+    for first, last in ((0x1F600, 0x1F63F), (0x1F440, 0x1F4AF), (0x1F525, 0x1F52F), (0x1F380, 0x1F3AF))
+    for code in range(first, last + 1)
+)
+"""Faces, gestures, things: so many that none of them comes to stand for the words beside it."""
+
 _SHARE: Final = 0.35
 
 
 def disguised_copies(texts: Sequence[str], *, seed: int) -> list[str]:
-    """One copy of each text in which a third of the longer words is disguised in one of four ways.
+    """One copy of each text in which a third of the longer words is disguised in one of five ways.
 
-    The way goes round the texts: letters left out, letters as digits, letters spaced out, a sign inside the word.
-    The evaluation has its own disguises, drawn apart from these.
+    The way goes round the texts: letters left out, letters as digits, letters spaced out, a picture or sign inside the
+    word, a picture after it. The evaluation has its own disguises, drawn apart from these.
 
     Parameters
     ----------
@@ -27,7 +34,7 @@ def disguised_copies(texts: Sequence[str], *, seed: int) -> list[str]:
     seed
         The copies depend on it and on the position alone.
     """
-    ways = (_without_vowels, _with_digits, _spaced, _with_sign)
+    ways = (_without_vowels, _with_digits, _spaced, _with_sign, _before_picture)
     copies = []
     for number, text in enumerate(texts):
         rng = random.Random(seed * 1_000_003 + number)  # noqa: S311 - a reproducible draw, not a secret
@@ -49,7 +56,7 @@ def _without_vowels(word: str, rng: random.Random) -> str:
 
 
 def _with_digits(word: str, rng: random.Random) -> str:
-    return "".join(_DIGITS[c.lower()] if c.lower() in _DIGITS and rng.random() < 0.6 else c for c in word)
+    return "".join(rng.choice(_DIGITS[c.lower()]) if c.lower() in _DIGITS and rng.random() < 0.6 else c for c in word)
 
 
 def _spaced(word: str, rng: random.Random) -> str:
@@ -58,4 +65,8 @@ def _spaced(word: str, rng: random.Random) -> str:
 
 def _with_sign(word: str, rng: random.Random) -> str:
     place = rng.randrange(1, len(word))
-    return word[:place] + rng.choice(("*", "\U0001f480", "\u2728", ".", "\U0001f525")) + word[place:]
+    return word[:place] + (rng.choice(_PICTURES) if rng.random() < 0.7 else rng.choice("*.-_")) + word[place:]
+
+
+def _before_picture(word: str, rng: random.Random) -> str:
+    return f"{word} {rng.choice(_PICTURES)}"

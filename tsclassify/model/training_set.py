@@ -26,7 +26,7 @@ from tsclassify.model.soft import read_soft_labels, soft_key
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
 
-__all__ = ["TrainingSet", "build_training_set", "gold_columns", "minimal_pairs"]
+__all__ = ["TrainingSet", "build_training_set", "gold_columns", "minimal_pairs", "trusting"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +140,9 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
     group_of: dict[str, int] = {}
     names = (exclusion_key(row.text) if row.pair is None else f"pair {row.pair}" for row in gold)
     groups = np.array([group_of.setdefault(name, len(group_of)) for name in names], dtype=np.int64)
-    soft_texts, soft, counts = _soft_rows(config, shut | {exclusion_key(row.text) for row in gold}, data_root)
+    soft_texts, soft, soft_weights, counts = _soft_rows(
+        config, shut | {exclusion_key(row.text) for row in gold}, data_root
+    )
     weights = np.concatenate(
         [
             np.array(
@@ -149,7 +151,7 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
             ),
             np.full(n_further, config["further_weight"], dtype=np.float32),
             np.full(len(gold) - n_stated - n_further, config["contrast_weight"], dtype=np.float32),
-            np.full(len(soft_texts), config["soft_weight"], dtype=np.float32),
+            soft_weights,
         ]
     )
     dev_categories, dev_signals = gold_columns(dev)
@@ -172,21 +174,45 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
 
 def _soft_rows(
     config: Mapping[str, Any], shut: set[str] | frozenset[str], data_root: str | os.PathLike[str] | None
-) -> tuple[list[str], NDArray[np.float32], dict[str, int]]:
+) -> tuple[list[str], NDArray[np.float32], NDArray[np.float32], dict[str, int]]:
+    """Texts that have no reader's label: their soft labels and weights, and how many came from each source."""
     texts: list[str] = []
     values: list[NDArray[np.float32]] = []
+    weights: list[float] = []
     counts: dict[str, int] = {}
     if config["soft_labels"]:
         labels = dict(read_soft_labels(shipped("seeds", *config["soft_labels"].split("/"))))
         for source in sorted({file.name for file in registered_files() if file.use == "train"}):
+            trust = [rule for rule in config.get("trust", ()) if rule["source"] == source]
+            weight = max((rule["weight"] for rule in trust), default=config["soft_weight"])
             for row in raw_rows(source, root=data_root):
                 value = labels.pop(soft_key(row.text), None)
                 if value is not None and exclusion_key(row.text) not in shut:
                     texts.append(row.text)
-                    values.append(value)
+                    values.append(trusting(value, row.label, trust))
+                    weights.append(weight)
                     counts[source] = counts.get(source, 0) + 1
     stacked = np.array(values, dtype=np.float32).reshape(len(texts), len(CATEGORIES) + len(SIGNALS))
-    return texts, stacked, counts
+    return texts, stacked, np.array(weights, dtype=np.float32), counts
+
+
+def trusting(value: NDArray[np.float32], label: str, trust: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
+    """A teacher's soft label drawn towards the source's own label by the share that it is trusted.
+
+    Parameters
+    ----------
+    value
+        Soft labels, shape (21,), in [0, 1].
+    label
+        The source's own label; several stand joined by ``+``.
+    trust
+        Rules of that source: ``label`` means ``category`` and counts for ``share`` of the target, in [0, 1].
+    """
+    mixed = value.copy()
+    for rule in trust:
+        k = CATEGORIES.index(rule["category"])
+        mixed[k] += rule["share"] * (float(rule["label"] in label.split("+")) - mixed[k])
+    return mixed
 
 
 def _provenance(gold: Sequence[AnnotatedRow], soft: Mapping[str, int]) -> tuple[Mapping[str, Any], ...]:
