@@ -17,7 +17,8 @@ from tsclassify.errors import InputError
 from tsclassify.features.kernel import Scorer
 from tsclassify.features.reference import features_of
 from tsclassify.features.spec import FeatureSpec
-from tsclassify.features.state import CODE_ROOM, N_LIFE, PER_TOKEN, SEEN, TOKENS, State
+from tsclassify.features.state import BATCH, CODE_ROOM, N_LIFE, PER_TOKEN, SEEN, TOKENS, State
+from tsclassify.features.stretches import SHORT
 from tsclassify.features.texts import encode_texts
 from tsclassify.text import rules
 from tsclassify.text.normalize import MAX_STRETCH, MAX_TOKENS
@@ -105,6 +106,18 @@ def test_scores_do_not_depend_on_batch_order_or_threads() -> None:
         part = made.logits(*encode_texts(texts[:size]))
         assert np.array_equal(whole[:size], part)
     assert np.array_equal(made.logits_one(texts[5].encode()), whole[5])
+
+
+@pytest.mark.parametrize("n", [*range(BATCH - 2, BATCH + 3), 2 * BATCH, 2 * BATCH + 1])
+@pytest.mark.parametrize("length", [SHORT - 1, SHORT, SHORT + 1])
+def test_batches_of_stretches_join_without_a_seam(n: int, length: int) -> None:
+    """A post of as many stretches as are looked up at once, with one at the seam that is as long as the memo keeps."""
+    words = [f"zorp{k % 7}" for k in range(n)]
+    words[min(n, BATCH) - 1] = "kill" * 9
+    words[-1] = words[-1] + "x" * (length - len(words[-1]))
+    for text in (" ".join(words), "\n\n".join(words) + "  ", "a . b " * BATCH):
+        data, offsets = encode_texts([text])
+        assert np.array_equal(scorer("all").logits(data, offsets), plain("all", data, offsets))
 
 
 def test_signals_are_read_for_chosen_rows_only() -> None:
@@ -222,7 +235,8 @@ def test_full_memo_starts_again_and_scores_the_same() -> None:
     before = made.logits_one(b"you will not kill zorp")
     for k in range(4):
         many = [" ".join(f"q{k}w{j}" for j in range(i, i + 200)) for i in range(0, 80_000, 200)]
-        made.logits(*encode_texts(many))
+        learned = made.logits(*encode_texts(many))
+        assert np.array_equal(learned, made.logits(*encode_texts(many)))
     assert made._states[0][-1].words[N_LIFE] > 1
     assert np.array_equal(before, made.logits_one(b"you will not kill zorp"))
 

@@ -12,8 +12,9 @@ from typing import Any
 from tsclassify.features.buffers import add_rows, add_words, address_of, f8_at, finish, i8_at
 from tsclassify.features.build import build_features
 from tsclassify.features.compiled import callback, entry, fingerprint, jit
+from tsclassify.features.learn import learn
 from tsclassify.features.memo import EXTRA_WORDS, T_OWN
-from tsclassify.features.scan import learn, scan_post
+from tsclassify.features.scan import scan_post
 from tsclassify.features.state import (
     A_CONFIG,
     A_EXTRA,

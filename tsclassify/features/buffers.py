@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "add_rows", "add_words", "address_of", "aligned", "call_at", "f8_at", "finish", "i1_at", "i4_at", "i8_at",
-    "load_word", "low_zeros", "marks_at", "prefetch", "u8_at",
+    "load_word", "low_zeros", "marks_at", "matching_row", "prefetch", "u8_at",
 ]  # fmt: skip
 
 _LINE: Final = 64
@@ -181,6 +181,33 @@ def marks_at(typing_context: Any, address: Any) -> Any:
         return context.make_tuple(builder, sig.return_type, bits)
 
     return types.UniTuple(types.uint64, 2)(types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def matching_row(typing_context: Any, line: Any, text: Any, kept: Any) -> Any:
+    """Which of the two rows of 32 bytes in a cache line begins with the 24 bytes at `text`, or 0.
+
+    Of those bytes the bits count that are set in the 32 bytes at `kept`.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        line, text, kept = args
+        half, whole = ir.VectorType(_I64, 4), ir.VectorType(_I64, 8)
+        wanted = builder.and_(
+            builder.load(_pointer(builder, text, half), align=1), builder.load(_pointer(builder, kept, half), align=8)
+        )
+        both = ir.Constant(ir.VectorType(_I32, 8), [0, 1, 2, 3] * 2)
+        twice = builder.shuffle_vector(wanted, ir.Constant(half, ir.Undefined), both)
+        equal = builder.icmp_unsigned("==", twice, builder.load(_pointer(builder, line, whole), align=8))
+        bits = builder.zext(builder.bitcast(equal, ir.IntType(8)), _I64)
+
+        def is_row(mask: int) -> Any:
+            return builder.icmp_unsigned("==", builder.and_(bits, _I64(mask)), _I64(mask))
+
+        second = builder.select(is_row(0x70), builder.add(line, _I64(32)), _I64(0))
+        return builder.select(is_row(0x07), line, second)
+
+    return types.int64(types.int64, types.int64, types.int64), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]

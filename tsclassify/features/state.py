@@ -23,9 +23,13 @@ __all__ = ["State", "make_tables"]
 TOKENS: Final = 1 << 18
 CODE_ROOM: Final = 1 << 22
 TOKEN_SLOTS: Final = 1 << 19
-MAX_STRETCHES: Final = 170_000
-FIRST_SLOTS: Final = 1 << 11
-MAX_SLOTS: Final = 1 << 18
+MAX_STRETCHES: Final = 340_000
+FIRST_LINES: Final = 1 << 12
+GROWTH: Final = 4
+MAX_LINES: Final = FIRST_LINES * GROWTH**3
+"""The table of stretches, two in a line, begins with few lines so that few of them lie close together."""
+
+BATCH: Final = 64
 REF_ROOM: Final = 1 << 17
 SEEN: Final = 1 << 21
 STREAM: Final = MAX_STRETCH * 6 + 64
@@ -36,17 +40,18 @@ PER_TOKEN: Final = 20
 """Most features of one token outside the char family: 4 phrases, 7 skips, negation, start, place, 5 backed off."""
 
 # Counters.
-(N_KNOWN, N_CODES_USED, N_STRETCHES, N_REFS_USED, N_SLOTS, N_LIFE, N_POST, N_STAMP, N_TABLES) = range(9)
+(N_KNOWN, N_CODES_USED, N_STRETCHES, N_REFS_USED, N_LINES, N_LIFE, N_POST, N_STAMP, N_TABLES) = range(9)
 
-# Results of the current post: words and pieces, and the ends of the families word, back and post in A_ROWS.
-(P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_POST_END) = range(9, 14)
+# Results of the current post: words and pieces, the ends of the families word, back and post in A_ROWS, and where to
+# scan on.
+(P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_POST_END, P_NEXT) = range(9, 15)
 
 # Addresses.
 (
     A_SELF, A_LEARN, A_TOKENS, A_SLOTS, A_BEGINS, A_CODES, A_KEYS, A_STRETCHES, A_SPARE, A_REFS, A_SEQ, A_STREAM,
     A_LEXED, A_SHOWN, A_BACK, A_REPEATS, A_WORDS, A_ROWS, A_SEEN, A_PIECES, A_SUMS, A_KEPT, A_CHARS, A_TWINS,
-    A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA,
-) = range(16, 47)  # fmt: skip
+    A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA, A_TABLE, A_BATCH,
+) = range(16, 49)  # fmt: skip
 
 # Rows of the stream.
 (CODES, KINDS, MARKS, WORD, OUT) = range(5)
@@ -160,10 +165,12 @@ class State:
             A_BEGINS: aligned(TOKENS, np.int32),
             A_CODES: aligned(CODE_ROOM, np.int32),
             A_KEYS: aligned(TOKENS, np.uint64),
-            A_STRETCHES: aligned(8 * 2 * MAX_SLOTS, np.uint64),
-            A_REFS: aligned(REF_ROOM, np.int64),
+            # all tables that it grows through lie one after the other
+            A_STRETCHES: aligned(8 * (GROWTH * MAX_LINES - FIRST_LINES) // (GROWTH - 1), np.uint64),
+            A_REFS: aligned(REF_ROOM + STREAM, np.int64),
             A_EXTRA: aligned(max(0, n - 1) * 5 * TOKENS, np.int64),
-            A_SPARE: aligned(8 + STREAM, np.int64),
+            A_SPARE: aligned(8, np.int64),
+            A_BATCH: aligned(8 * BATCH, np.int64),
             A_SEQ: aligned(MAX_TOKENS + 8, np.int64),
             A_STREAM: aligned(5 * STREAM, np.int64),
             A_LEXED: aligned(6 * (STREAM + 1), np.int64),
@@ -190,7 +197,8 @@ class State:
         self.words[A_LEARN] = learner
         self.words[A_TWINS] += 8
         self.words[N_TABLES] = n
-        self.words[N_SLOTS] = FIRST_SLOTS
+        self.words[A_TABLE] = self.words[A_STRETCHES]
+        self.words[N_LINES] = FIRST_LINES
         self.words[N_LIFE] = 1
         self.one = np.zeros(2, dtype=np.int64)
         """Offsets of a single post, kept for the next one."""
