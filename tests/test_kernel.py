@@ -220,7 +220,8 @@ def test_bounds_of_one_post_lie_within_the_buffers() -> None:
     new_tokens = MAX_TOKENS + 6 * MAX_STRETCH + MAX_TOKENS // 3
     assert new_tokens <= 50_000
     assert TOKENS - 2 * MAX_TOKENS + new_tokens <= TOKENS
-    assert CODE_ROOM - 52_000 * rules.MAX_WORD + new_tokens * rules.MAX_WORD <= CODE_ROOM
+    # each with its length before its code points
+    assert CODE_ROOM - 52_000 * rules.MAX_WORD + new_tokens * (1 + rules.MAX_WORD) <= CODE_ROOM
     per_place = (FULL.word_max - 1) + len(FULL.skips) + FULL.back_max
     assert (MAX_TOKENS + 2) * per_place + 2 * MAX_TOKENS + FULL.first + 23 <= MAX_TOKENS * PER_TOKEN + 64
     assert 2 * ((MAX_TOKENS + 2) * (2 + FULL.word_max + len(FULL.skips) + FULL.back_max) + FULL.first) <= SEEN

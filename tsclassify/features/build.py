@@ -10,17 +10,18 @@ from typing import Any, Final
 import numpy as np
 
 from tsclassify.features import hashing
-from tsclassify.features.buffers import i1_at, i4_at, i8_at, prefetch, u8_at
+from tsclassify.features.buffers import i1_at, i4_at, i8_at, low_zeros, prefetch, u8_at
 from tsclassify.features.compiled import jit, mix, offset_of
 from tsclassify.features.memo import (
-    BACK_GROUP,
-    BACK_OWN,
+    BACK_GROUP_BIT,
+    BACK_OWN_BIT,
     FLAGS_SHIFT,
     GROUP_SHIFT,
     KIND_EXCLAMATION,
     KIND_QUESTION,
     LENGTH_SHIFT,
     MASKED,
+    MASKED_BIT,
     NEGATOR,
     PIECES_SHIFT,
     SILENT,
@@ -39,6 +40,7 @@ from tsclassify.features.state import (
     A_SEQ,
     A_SHOWN,
     A_TOKENS,
+    A_TWICE,
     A_WEIGHTS,
     A_WORDS,
     C_BACK_MAX,
@@ -61,9 +63,13 @@ from tsclassify.features.state import (
     N_STAMP,
     N_TABLES,
     O_SLOTS,
+    P_BACK,
     P_BACK_END,
+    P_FLAGS,
+    P_MASK,
     P_PIECES,
     P_POST_END,
+    P_SIZE,
     P_WORD_END,
     P_WORDS,
 )
@@ -93,17 +99,18 @@ _LENGTHS: Final = 14
 
 @jit
 def open_set(room: int, state: Any) -> Any:
-    """Begin a new set of hashes with `room` for as many; returns the mask of its slots."""
-    size = 64
-    while size < 2 * room:
-        size *= 2
+    """Begin a new set of hashes with `room` for as many; ``P_MASK`` receives the mask of its slots."""
+    mask = 2 * room - 1 | 63
+    for step in range(5):
+        mask |= mask >> (1 << step)
+    state[P_MASK] = mask
     state[N_STAMP] += 1
-    return size - 1
 
 
 @jit
-def is_new(h: Any, mask: int, seen: Any, stamp: Any) -> bool:
+def is_new(h: Any, state: Any) -> bool:
     """Add a hash to the open set; False when it is there already."""
+    seen, mask, stamp = u8_at(state[A_SEEN]), state[P_MASK], np.uint64(state[N_STAMP])
     slot = 2 * (np.int64(h) & mask)
     while seen[slot + 1] == stamp:
         if seen[slot] == h:
@@ -115,9 +122,18 @@ def is_new(h: Any, mask: int, seen: Any, stamp: Any) -> bool:
 
 
 @jit
-def flag_bits(n: int, found: int, flags: int, words: int, capitals: int, negated: bool) -> int:
-    """Flags and length bucket of a post as bits: `found` of its tokens' kinds, `flags` of its words."""
-    bits = found
+def row_for(h: Any, state: Any) -> Any:
+    """Offset of a feature's row, which is asked for; an extractor, which has no weights, wants the bucket itself."""
+    stride = 8 * state[N_TABLES]
+    offset = offset_of(h, np.uint64(64 - i8_at(state[A_CONFIG])[C_BITS]), max(stride, 1))
+    prefetch(state[A_WEIGHTS] + offset)
+    return offset
+
+
+@jit
+def flag_bits(n: int, flags: int, info: int, words: int, capitals: int, negated: bool) -> Any:
+    """Flags and length bucket of a post as bits: `flags` of its words, `info` of its tokens."""
+    bits = info >> FLAGS_SHIFT & 0x3FFF
     if flags & rules.HASHTAG:
         bits |= _HASHTAG
     if flags & rules.DISGUISED:
@@ -129,50 +145,37 @@ def flag_bits(n: int, found: int, flags: int, words: int, capitals: int, negated
     if negated:
         bits |= _NEGATOR
     size = 0
-    while size < 8 and n >= 1 << size:
-        size += 1
+    for power in range(8):
+        size += n >= 1 << power
     return bits | 1 << (_LENGTHS + size)
 
 
 @jit
-def build_features(n: int, state: Any) -> None:  # noqa: C901 (one pass over the tokens, then one for each family)
-    """Features of the scanned post.
+def place_tokens(n: int, write: int, state: Any) -> Any:
+    """List what phrases are made of, and the tokens that count as words; returns the number of rows written.
 
-    ``A_WORDS`` receives the ``P_WORDS`` tokens that count as words, with ``P_PIECES`` pieces; ``A_ROWS`` the offsets
-    in the weight table of the other features of the word, back and post families one after the other, up to
-    ``P_WORD_END``, ``P_BACK_END`` and ``P_POST_END``. A back family that is shared counts as part of the word family.
+    ``P_SIZE`` tokens stand in ``A_SHOWN`` as phrases show them, with ``A_REPEATS``: whether the same stands elsewhere;
+    ``P_BACK`` of them in ``A_BACK`` as backed-off phrases do. What is decided differently from token to token is
+    counted, not branched on: a branch that goes either way costs as much as all else that is done for a token.
     """
     config, lexicon, group_keys = i8_at(state[A_CONFIG]), i8_at(state[A_LEXICON]), u8_at(state[A_GROUP_KEYS])
     seq, words, rows = i8_at(state[A_SEQ]), i4_at(state[A_WORDS]), i4_at(state[A_ROWS])
     infos, hashes = i8_at(state[A_TOKENS]), u8_at(state[A_TOKENS])
     shown, back, repeats = u8_at(state[A_SHOWN]), u8_at(state[A_BACK]), i1_at(state[A_REPEATS])
-    shift, stride = np.uint64(64 - config[C_BITS]), 8 * state[N_TABLES]
-    weights = state[A_WEIGHTS]
-    if stride == 0:
-        # an extractor wants the buckets themselves
-        stride = 1
-        weights = state[A_ROWS]
-    word_max, n_skips, dedup = config[C_WORD_MAX], config[C_N_SKIPS], config[C_DEDUP]
-    window, first, use_starts, ends = config[C_WINDOW], config[C_FIRST], config[C_STARTS], config[C_ENDS]
-    chain, longest, shortest = config[C_CHAIN], config[C_BACK_MAX], config[C_BACK_MIN]
-    mask = open_set((n + 2) * (2 + word_max + n_skips + longest) + first, state) if dedup else 0
-    seen, stamp = u8_at(state[A_SEEN]), np.uint64(state[N_STAMP])
+    group_key = lexicon[O_SLOTS]
+    ends, first, window, dedup = config[C_ENDS], config[C_FIRST], config[C_WINDOW], config[C_DEDUP] > 0
+    every = not config[C_CHAIN]
     state[N_POST] += 1
-    post = state[N_POST] << 20
-    size = 0
-    n_back = 0
-    if ends:
-        shown[0] = _BEGIN
-        back[0] = _BEGIN
-        repeats[0] = 0
-        size = 1
-        n_back = 1
-    write = 0
+    post = state[N_POST]
+    shown[0] = _BEGIN
+    back[0] = _BEGIN
+    repeats[0] = 0
+    size = np.int64(ends)
+    n_back = np.int64(ends)
     n_words = 0
     pieces = 0
     left = 0
     last = -1
-    place = 0
     negated = False
     begins = 0
     found = 0
@@ -185,7 +188,7 @@ def build_features(n: int, state: Any) -> None:  # noqa: C901 (one pass over the
         row = 8 * token
         info = infos[row + T_INFO]
         kind = info & 15
-        found |= info >> FLAGS_SHIFT & 0x3FFF
+        found |= info
         all_flags |= flags
         plain += kind == 0
         capitals += flags & rules.CAPS and info >> LENGTH_SHIFT & 255 >= 2
@@ -193,122 +196,154 @@ def build_features(n: int, state: Any) -> None:  # noqa: C901 (one pass over the
         begins |= starts
         if starts or KIND_QUESTION <= kind <= KIND_EXCLAMATION:
             left = 0
+        group = (info >> GROUP_SHIFT & 255) - 1
         if info & SILENT:
             continue
-        group = (info >> GROUP_SHIFT & 255) - 1
         if last >= 0 and group >= 0:
             if group == last and info & MASKED:
                 continue
             if lexicon[GROUPS + 4 * group] == MODE_FOLD and lexicon[GROUPS + 4 * group + 1] >> last & 1:
                 into = lexicon[GROUPS + 4 * group + 2]
                 if into >= 0:
-                    shown[size - 1] = group_keys[lexicon[O_SLOTS] + into]
+                    shown[size - 1] = group_keys[group_key + into]
                     back[n_back - 1] = shown[size - 1]
                     last = into
                 continue
         h = hashes[row + T_HASH]
         shown[size] = h
-        behind = _GENERIC
-        if info & BACK_OWN:
-            behind = h
-        elif info & BACK_GROUP:
-            behind = group_keys[lexicon[O_SLOTS] + group]
+        # the group's key, or the own hash, or nothing: the mask is all ones or all zeros
+        behind = h & np.uint64(-(info >> BACK_OWN_BIT & 1))
+        behind |= group_keys[group_key + max(group, 0)] & np.uint64(-(info >> BACK_GROUP_BIT & 1))
         back[n_back] = behind
-        n_back += not chain or behind != _GENERIC
-        if info & MASKED:
-            # Other words show the same group, so a place may repeat unseen.
-            repeats[size] = 1
-            last = group
-        else:
-            last = -1
-            before = infos[row + T_SEEN]
-            if before >> 20 << 20 == post:
-                # Only a phrase whose first word stands twice can itself stand twice.
-                repeats[size] = 1
-                repeats[before & 0xFFFFF] = 1
-                if not dedup:
-                    words[n_words] = token
-                    n_words += 1
-                    pieces += info >> PIECES_SHIFT
-            else:
-                repeats[size] = 0
-                infos[row + T_SEEN] = post | size
-                words[n_words] = token
-                n_words += 1
-                pieces += info >> PIECES_SHIFT
-        size += 1
-        if info & NEGATOR:
-            negated = True
-            left = window
-        elif left > 0:
-            left -= 1
-            single = mix(_SEED_NEGATED, h)
-            if not dedup or is_new(single, mask, seen, stamp):
-                rows[write] = offset_of(single, shift, stride)
-                write += 1
-        if begins:
+        n_back += every or behind != _GENERIC
+        is_masked = info >> MASKED_BIT & 1
+        last = (group + 1) * is_masked - 1
+        before = infos[row + T_SEEN]
+        infos[row + T_SEEN] = post << 20 | size
+        is_again = before >> 20 == post
+        # Only a phrase whose first word stands twice can itself stand twice; and other words show the same group, so
+        # that a masked one may repeat unseen.
+        repeats[size] = dedup and (is_again or is_masked)
+        repeats[before & 0xFFFFF if is_again else size] = repeats[size]
+        counts = not is_masked and not (dedup and is_again)
+        words[n_words] = token
+        n_words += counts
+        pieces += info >> PIECES_SHIFT if counts else 0
+        # seldom anything: what negators, sentences and the post's beginning give a token
+        if info & NEGATOR | left | begins or size - ends < first:
+            if info & NEGATOR:
+                negated = True
+                left = window
+            elif left > 0:
+                left -= 1
+                single = mix(_SEED_NEGATED, h)
+                rows[write] = row_for(single, state)
+                write += not dedup or is_new(single, state)
+            if begins and config[C_STARTS]:
+                single = mix(_SEED_STARTS, h)
+                rows[write] = row_for(single, state)
+                write += not dedup or is_new(single, state)
             begins = 0
-            single = mix(_SEED_STARTS, h)
-            if use_starts and (not dedup or is_new(single, mask, seen, stamp)):
-                rows[write] = offset_of(single, shift, stride)
-                write += 1
-        if place < first:
-            single = mix(mix(_SEED_FIRST, np.uint64(place)), h)
-            if not dedup or is_new(single, mask, seen, stamp):
-                rows[write] = offset_of(single, shift, stride)
-                write += 1
-        place += 1
+            if size - ends < first:
+                single = mix(mix(_SEED_FIRST, np.uint64(size - ends)), h)
+                rows[write] = row_for(single, state)
+                write += not dedup or is_new(single, state)
+        size += 1
     if ends:
         shown[size] = _END
         repeats[size] = 0
         back[n_back] = _END
         n_back += 1
-        size = size + 1 if size > 1 else 0
-    # Phrases of two words and more.
-    for i in range(size):
-        h = mix(_SEED_WORD, shown[i])
-        test = dedup and repeats[i]
-        for j in range(i + 1, min(size, i + word_max)):
-            h = mix(h, shown[j])
-            offset = offset_of(h, shift, stride)
-            prefetch(weights + offset)
-            rows[write] = offset
-            write += not test or is_new(h, mask, seen, stamp)
-    for s in range(n_skips):
-        skip = config[C_SKIPS + s]
-        seed = mix(_SEED_SKIP, np.uint64(skip))
-        for i in range(size - skip):
-            h = mix(mix(seed, shown[i]), shown[i + skip])
-            offset = offset_of(h, shift, stride)
-            prefetch(weights + offset)
-            rows[write] = offset
-            write += not (dedup and repeats[i]) or is_new(h, mask, seen, stamp)
-    state[P_WORD_END] = write
-    # Backed-off phrases; a chain of its two end marks alone says nothing.
-    if longest and size and not (chain and n_back <= 2 * ends):
-        for i in range(n_back):
-            h = _SEED_BACK
-            known = False
-            for j in range(i, min(n_back, i + longest)):
-                h = mix(h, back[j])
-                known = known or (back[j] != _GENERIC and back[j] != _BEGIN and back[j] != _END)
-                if known and j - i + 1 >= shortest:
-                    offset = offset_of(h, shift, stride)
-                    prefetch(weights + offset)
-                    rows[write] = offset
-                    write += not dedup or is_new(h, mask, seen, stamp)
-        if config[C_SHARED]:
-            state[P_WORD_END] = write
-    state[P_BACK_END] = write
-    if config[C_FLAGS]:
-        bits = np.uint64(flag_bits(n, found, all_flags, plain, capitals, negated))
-        flag = np.uint64(0)
-        while bits:
-            if bits & np.uint64(1):
-                rows[write] = offset_of(mix(_SEED_POST, flag), shift, stride)
-                write += 1
-            bits >>= np.uint64(1)
-            flag += np.uint64(1)
-    state[P_POST_END] = write
+        size += 1
+    # two end marks alone are no phrase
+    state[P_SIZE] = size if size > 2 * ends else 0
+    state[P_BACK] = n_back
     state[P_WORDS] = n_words
     state[P_PIECES] = pieces
+    state[P_FLAGS] = flag_bits(n, all_flags, found, plain, capitals, negated)
+    return write
+
+
+@jit
+def phrase_at(i: int, seed: Any, step: int, length: int, shown: Any) -> Any:
+    """Hash of a phrase of two tokens or more, `step` apart."""
+    h = mix(mix(seed, shown[i]), shown[i + step])
+    for k in range(2, length):
+        h = mix(h, shown[i + k * step])
+    return h
+
+
+@jit
+def add_phrases(write: int, state: Any) -> Any:
+    """Phrases of two words and more, and skip pairs; returns the number of rows written."""
+    config, rows = i8_at(state[A_CONFIG]), i4_at(state[A_ROWS])
+    shown, repeats, twice = u8_at(state[A_SHOWN]), i1_at(state[A_REPEATS]), i4_at(state[A_TWICE])
+    size = state[P_SIZE]
+    n_twice = 0
+    for i in range(size):
+        twice[n_twice] = i
+        n_twice += repeats[i]
+    n_lengths = max(0, config[C_WORD_MAX] - 1)
+    for number in range(n_lengths + config[C_N_SKIPS]):
+        seed, step, length = _SEED_WORD, np.int64(1), number + 2
+        if number >= n_lengths:
+            step, length = config[C_SKIPS + number - n_lengths], 2
+            seed = mix(_SEED_SKIP, np.uint64(step))
+        end = size - step * (length - 1)
+        for i in range(end):
+            rows[write] = row_for(phrase_at(i, seed, step, length, shown), state)
+            write += 1 - repeats[i]
+        for k in range(n_twice):
+            if twice[k] < end:
+                h = phrase_at(twice[k], seed, step, length, shown)
+                rows[write] = row_for(h, state)
+                write += is_new(h, state)
+    return write
+
+
+@jit
+def add_back(write: int, state: Any) -> Any:
+    """Backed-off phrases; returns the number of rows written."""
+    config, rows, back = i8_at(state[A_CONFIG]), i4_at(state[A_ROWS]), u8_at(state[A_BACK])
+    longest, shortest, dedup = config[C_BACK_MAX], config[C_BACK_MIN], config[C_DEDUP]
+    n_back = state[P_BACK]
+    # a chain of its two end marks alone says nothing
+    if not state[P_SIZE] or (config[C_CHAIN] and n_back <= 2 * config[C_ENDS]):
+        return write
+    for i in range(n_back if longest else 0):
+        h = _SEED_BACK
+        known = False
+        for j in range(i, min(n_back, i + longest)):
+            h = mix(h, back[j])
+            known = known or (back[j] != _GENERIC and back[j] != _BEGIN and back[j] != _END)
+            if known and j - i + 1 >= shortest:
+                rows[write] = row_for(h, state)
+                write += not dedup or is_new(h, state)
+    return write
+
+
+@jit
+def build_features(n: int, state: Any) -> None:
+    """Features of the scanned post.
+
+    ``A_WORDS`` receives the ``P_WORDS`` tokens that count as words, with ``P_PIECES`` pieces; ``A_ROWS`` the offsets
+    in the weight table of the other features of the word, back and post families one after the other, up to
+    ``P_WORD_END``, ``P_BACK_END`` and ``P_POST_END``. A back family that is shared counts as part of the word family.
+    """
+    config, rows = i8_at(state[A_CONFIG]), i4_at(state[A_ROWS])
+    n_kinds = 2 + config[C_WORD_MAX] + config[C_N_SKIPS] + config[C_BACK_MAX]
+    open_set((n + 2) * n_kinds + config[C_FIRST], state)
+    write = place_tokens(n, 0, state)
+    write = add_phrases(write, state)
+    state[P_WORD_END] = write
+    write = add_back(write, state)
+    if config[C_SHARED]:
+        state[P_WORD_END] = write
+    state[P_BACK_END] = write
+    if config[C_FLAGS]:
+        bits = np.uint64(state[P_FLAGS])
+        while bits:
+            rows[write] = row_for(mix(_SEED_POST, np.uint64(low_zeros(bits))), state)
+            write += 1
+            bits &= bits - np.uint64(1)
+    state[P_POST_END] = write

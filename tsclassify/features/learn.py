@@ -11,7 +11,7 @@ import numpy as np
 
 from tsclassify.features.buffers import i1_at, i4_at, i8_at
 from tsclassify.features.compiled import RULES, jit
-from tsclassify.features.memo import SINGLE, T_INFO, decode, intern, stream_at, token_of_lexed
+from tsclassify.features.memo import IS_SINGLE, decode, intern, stream_at, token_of_lexed
 from tsclassify.features.state import (
     A_BEGINS,
     A_CODES,
@@ -19,7 +19,6 @@ from tsclassify.features.state import (
     A_REFS,
     A_SEQ,
     A_SPARE,
-    A_TOKENS,
     A_TWINS,
     CODES,
     KINDS,
@@ -29,7 +28,7 @@ from tsclassify.features.state import (
     REF_ROOM,
     WORD,
 )
-from tsclassify.features.stretches import COUNT_SHIFT, FLAGS_SHIFT, GAP_SHIFT, IS_SINGLE, S_META, SHORT, new_row
+from tsclassify.features.stretches import COUNT_SHIFT, FLAGS_SHIFT, GAP_SHIFT, S_META, SHORT, new_row
 from tsclassify.text import rules
 from tsclassify.text.normalize import MAX_STRETCH
 
@@ -170,14 +169,10 @@ def learn_stretch(text: int, pos: int, end: int, is_long: int, state: Any) -> An
         first = state[N_REFS_USED]
         state[N_REFS_USED] = first + count
     kept = i8_at(state[A_REFS] + 8 * first)
-    infos = i8_at(state[A_TOKENS])
     ref = np.int64(0)
     for k in range(count):
         token = intern(word, 0, simple, 0, state) if simple else token_of_lexed(k, state)
-        flags = lexed[6 * k + 5] & 255
-        if infos[8 * token + T_INFO] & SINGLE:
-            flags |= IS_SINGLE
-        ref = token | flags << 32
+        ref = token | (lexed[6 * k + 5] & 255) << 32
         if count != 1:
             kept[k] = ref
     if count != 1:

@@ -20,7 +20,6 @@ from tsclassify.features.state import (
     A_CONFIG,
     A_EXTRA,
     A_GROUP_KEYS,
-    A_KEYS,
     A_LEXED,
     A_LEXICON,
     A_PIECES,
@@ -74,16 +73,28 @@ KIND_QUESTION: Final = 5
 KIND_EXCLAMATION: Final = 6
 KIND_QUOTE: Final = 7
 KIND_EMOJI: Final = 8
-SINGLE: Final = 16
-MASKED: Final = 32
+MASKED_BIT: Final = 5
+MASKED: Final = 1 << MASKED_BIT
 NEGATOR: Final = 64
 SILENT: Final = 128
-BACK_OWN: Final = 256
-BACK_GROUP: Final = 512
+BACK_OWN_BIT: Final = 8
+BACK_OWN: Final = 1 << BACK_OWN_BIT
+BACK_GROUP_BIT: Final = 9
+BACK_GROUP: Final = 1 << BACK_GROUP_BIT
 FLAGS_SHIFT: Final = 10
 LENGTH_SHIFT: Final = 24
 GROUP_SHIFT: Final = 32
 PIECES_SHIFT: Final = 40
+
+IS_SINGLE: Final = 256
+"""Flag of a token in a sequence beside those of the rules: one Latin letter."""
+
+# A slot of the token table: bits of the hash, then where the code points begin, then the number of the token.
+_TAG_BITS: Final = 22
+_TAG_MASK: Final = (1 << _TAG_BITS) - 1
+_BEGIN_SHIFT: Final = _TAG_BITS
+_BEGIN_MASK: Final = (1 << 23) - 1
+_TOKEN_SHIFT: Final = _BEGIN_SHIFT + 23
 
 _SEED_TOKEN = np.uint64(hashing.SEED_TOKEN)
 _SEED_WORD = np.uint64(hashing.SEED_WORD)
@@ -190,32 +201,39 @@ def sum_up(token: int, info: int, key: Any, state: Any) -> None:
 
 @jit
 def intern(codes: Any, begin: int, length: int, kind: int, state: Any) -> Any:
-    """Number of the token with these code points; compared in full."""
+    """Number of the token with these code points, with ``IS_SINGLE << 32`` when it is one Latin letter.
+
+    A slot holds a token's number, where its code points begin and the top bits of its hash, so that a known token
+    costs two looks into memory: its slot, and its length with the code points, which are compared in full.
+    """
     key = hash_codes(codes, begin, length)
-    slots, keys, begins = i4_at(state[A_SLOTS]), u8_at(state[A_KEYS]), i4_at(state[A_BEGINS])
-    known, tokens = i4_at(state[A_CODES]), i8_at(state[A_TOKENS])
+    tag = np.int64(key >> np.uint64(64 - _TAG_BITS))
+    slots, known = i8_at(state[A_SLOTS]), i4_at(state[A_CODES])
+    single = IS_SINGLE << 32 if kind == 0 and length == 1 and 97 <= codes[begin] <= 122 else 0
     slot = np.int64(key & np.uint64(TOKEN_SLOTS - 1))
-    while slots[slot] > 0:
-        token = slots[slot] - 1
-        if keys[token] == key and tokens[8 * token + T_INFO] >> LENGTH_SHIFT & 255 == length:
-            at = begins[token]
-            same = 0
-            while same < length and known[at + same] == codes[begin + same]:
-                same += 1
-            if same == length:
-                return token
+    while slots[slot]:
+        entry = slots[slot]
+        if entry & _TAG_MASK == tag:
+            at = entry >> _BEGIN_SHIFT & _BEGIN_MASK
+            if known[at - 1] == length:
+                same = 0
+                while same < length and known[at + same] == codes[begin + same]:
+                    same += 1
+                if same == length:
+                    return entry >> _TOKEN_SHIFT | single
         slot = (slot + 1) & (TOKEN_SLOTS - 1)
     token = state[N_KNOWN]
     state[N_KNOWN] = token + 1
-    slots[slot] = token + 1
-    at = state[N_CODES_USED]
+    # the length goes first, so that nothing begins at 0 and no slot in use is 0
+    at = state[N_CODES_USED] + 1
     state[N_CODES_USED] = at + length
+    slots[slot] = tag | at << _BEGIN_SHIFT | token << _TOKEN_SHIFT
+    known[at - 1] = length
     for k in range(length):
         known[at + k] = codes[begin + k]
-    keys[token] = key
-    begins[token] = at
+    i4_at(state[A_BEGINS])[token] = at
     describe(token, codes[begin], length, kind, key, state)
-    return token
+    return token | single
 
 
 @jit
@@ -223,8 +241,6 @@ def describe(token: int, first: int, length: int, kind: int, key: Any, state: An
     """Fill the row of a new token."""
     lexicon, config = i8_at(state[A_LEXICON]), i8_at(state[A_CONFIG])
     info = kind | length << LENGTH_SHIFT | _FLAG_OF_KIND[kind] << FLAGS_SHIFT
-    if kind == 0 and length == 1 and 97 <= first <= 122:
-        info |= SINGLE
     if kind == 0 and first >= 128:
         info |= _FLAG_SCRIPT << FLAGS_SHIFT
     is_sign = KIND_QUESTION <= kind <= KIND_QUOTE
@@ -323,7 +339,7 @@ def decode(text: int, lo: int, hi: int, state: Any) -> Any:
 
 @jit
 def token_of_lexed(row: int, state: Any) -> Any:
-    """Intern one lexed token."""
+    """Intern one lexed token, as ``intern`` does."""
     out = i8_at(stream_at(state, OUT))
     lexed = i8_at(state[A_LEXED])
     begin = lexed[6 * row]

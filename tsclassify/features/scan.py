@@ -15,6 +15,7 @@ import numpy as np
 from tsclassify.features.buffers import call_at, i8_at, low_zeros, marks_at, matching_row, prefetch, u8_at
 from tsclassify.features.compiled import jit
 from tsclassify.features.learn import IS_LONG, JOIN
+from tsclassify.features.memo import IS_SINGLE
 from tsclassify.features.state import (
     A_BATCH,
     A_KEPT,
@@ -34,7 +35,6 @@ from tsclassify.features.stretches import (
     COUNT_SHIFT,
     FLAGS_SHIFT,
     GAP_SHIFT,
-    IS_SINGLE,
     PROBES,
     REF_MASK,
     S_META,

@@ -44,14 +44,16 @@ PER_TOKEN: Final = 20
 
 # Results of the current post: words and pieces, the ends of the families word, back and post in A_ROWS, and where to
 # scan on.
-(P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_POST_END, P_NEXT) = range(9, 15)
+(
+    P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_POST_END, P_NEXT, P_SIZE, P_BACK, P_FLAGS, P_MASK,
+) = range(9, 19)  # fmt: skip
 
 # Addresses.
 (
-    A_SELF, A_LEARN, A_TOKENS, A_SLOTS, A_BEGINS, A_CODES, A_KEYS, A_STRETCHES, A_SPARE, A_REFS, A_SEQ, A_STREAM,
+    A_SELF, A_LEARN, A_TOKENS, A_SLOTS, A_BEGINS, A_CODES, A_STRETCHES, A_SPARE, A_REFS, A_SEQ, A_STREAM,
     A_LEXED, A_SHOWN, A_BACK, A_REPEATS, A_WORDS, A_ROWS, A_SEEN, A_PIECES, A_SUMS, A_KEPT, A_CHARS, A_TWINS,
-    A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA, A_TABLE, A_BATCH,
-) = range(16, 49)  # fmt: skip
+    A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA, A_TABLE, A_BATCH, A_TWICE,
+) = range(20, 53)  # fmt: skip
 
 # Rows of the stream.
 (CODES, KINDS, MARKS, WORD, OUT) = range(5)
@@ -161,10 +163,9 @@ class State:
         n = 0 if weights is None else weights.shape[1] // 8
         own = {
             A_TOKENS: aligned(8 * TOKENS, np.int64),
-            A_SLOTS: aligned(TOKEN_SLOTS, np.int32),
+            A_SLOTS: aligned(TOKEN_SLOTS, np.int64),
             A_BEGINS: aligned(TOKENS, np.int32),
             A_CODES: aligned(CODE_ROOM, np.int32),
-            A_KEYS: aligned(TOKENS, np.uint64),
             # all tables that it grows through lie one after the other
             A_STRETCHES: aligned(8 * (GROWTH * MAX_LINES - FIRST_LINES) // (GROWTH - 1), np.uint64),
             A_REFS: aligned(REF_ROOM + STREAM, np.int64),
@@ -177,6 +178,7 @@ class State:
             A_SHOWN: aligned(MAX_TOKENS + 8, np.uint64),
             A_BACK: aligned(MAX_TOKENS + 8, np.uint64),
             A_REPEATS: aligned(MAX_TOKENS + 8, np.uint8),
+            A_TWICE: aligned(MAX_TOKENS + 8, np.int32),
             A_WORDS: aligned(MAX_TOKENS + 8, np.int32),
             A_ROWS: aligned(MAX_TOKENS * PER_TOKEN + 64, np.int32),
             A_SEEN: aligned(2 * SEEN, np.uint64),

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tsclassify.features.buffers import i4_at, i8_at, load_word, u8_at
+from tsclassify.features.buffers import i8_at, load_word, u8_at
 from tsclassify.features.compiled import jit
 from tsclassify.features.state import (
     A_KEPT,
@@ -51,9 +51,6 @@ FLAGS_SHIFT: Final = 43
 COUNT_SHIFT: Final = 51
 COUNT_MASK: Final = 0x1FFF
 REF_MASK: Final = (1 << GAP_SHIFT) - 1
-
-IS_SINGLE: Final = 256
-"""Flag of a token in a sequence beside those of the rules: one Latin letter."""
 
 _MIX_0 = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xD6E8FEB86659FD93)
@@ -142,7 +139,7 @@ def make_room(state: Any) -> None:
         state[N_LIFE] += 1
         state[N_LINES] = FIRST_LINES
         state[A_TABLE] = state[A_STRETCHES]
-        slots, stretches = i4_at(state[A_SLOTS]), i8_at(state[A_STRETCHES])
+        slots, stretches = i8_at(state[A_SLOTS]), i8_at(state[A_STRETCHES])
         for slot in range(TOKEN_SLOTS):
             slots[slot] = 0
         for word in range(8 * FIRST_LINES):
