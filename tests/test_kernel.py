@@ -17,7 +17,7 @@ from tsclassify.errors import InputError
 from tsclassify.features.kernel import Scorer
 from tsclassify.features.reference import features_of
 from tsclassify.features.spec import FeatureSpec
-from tsclassify.features.state import BATCH, CODE_ROOM, N_LIFE, PER_TOKEN, SEEN, TOKENS, State
+from tsclassify.features.state import CODE_ROOM, N_LIFE, PER_TOKEN, REACH, SEEN, TOKENS, State
 from tsclassify.features.stretches import SHORT
 from tsclassify.features.texts import encode_texts
 from tsclassify.text import rules
@@ -108,16 +108,25 @@ def test_scores_do_not_depend_on_batch_order_or_threads() -> None:
     assert np.array_equal(made.logits_one(texts[5].encode()), whole[5])
 
 
-@pytest.mark.parametrize("n", [*range(BATCH - 2, BATCH + 3), 2 * BATCH, 2 * BATCH + 1])
-@pytest.mark.parametrize("length", [SHORT - 1, SHORT, SHORT + 1])
-def test_batches_of_stretches_join_without_a_seam(n: int, length: int) -> None:
-    """A post of as many stretches as are looked up at once, with one at the seam that is as long as the memo keeps."""
-    words = [f"zorp{k % 7}" for k in range(n)]
-    words[min(n, BATCH) - 1] = "kill" * 9
-    words[-1] = words[-1] + "x" * (length - len(words[-1]))
-    for text in (" ".join(words), "\n\n".join(words) + "  ", "a . b " * BATCH):
-        data, offsets = encode_texts([text])
-        assert np.array_equal(scorer("all").logits(data, offsets), plain("all", data, offsets))
+@pytest.mark.parametrize("before", [0, *range(REACH - 70, REACH - 60), *range(REACH - 30, REACH + 4), 2 * REACH])
+def test_stretches_are_the_same_wherever_the_reach_of_a_look_ends(before: int) -> None:
+    """Words, long stretches, single letters, lines and blanks at each place where bytes are read in blocks."""
+    fill = ("zorp kill " * REACH)[: max(0, before - 1)] + " " * (before > 0)
+    blank, words = " " * before, "x" * before
+    for tail in (
+        "you kill",
+        "k i l l",
+        "z" * SHORT,
+        "z" * (SHORT + 1),
+        "z" * 90,
+        "\n\nblick",
+        "a\r",
+        "  a\u00e9b ",
+        "",
+    ):
+        for text in (fill + tail, blank + tail, words + tail, f"q.{blank}{tail} {fill}", f"{words} {tail}{blank}b c"):
+            data, offsets = encode_texts([text, "a b\n"])
+            assert np.array_equal(scorer("all").logits(data, offsets), plain("all", data, offsets))
 
 
 def test_signals_are_read_for_chosen_rows_only() -> None:

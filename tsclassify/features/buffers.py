@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "add_rows", "add_words", "address_of", "aligned", "call_at", "f8_at", "finish", "i1_at", "i4_at", "i8_at",
-    "load_word", "low_zeros", "marks_at", "matching_row", "prefetch", "u8_at",
+    "load_word", "low_zeros", "marks_at", "matching_row", "n_ones", "prefetch", "u8_at",
 ]  # fmt: skip
 
 _LINE: Final = 64
@@ -146,6 +146,16 @@ def low_zeros(typing_context: Any, word: Any) -> Any:
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(_I1, 0))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def n_ones(typing_context: Any, word: Any) -> Any:
+    """Number of bits that are one."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
 
     return types.int64(types.uint64), generate
 

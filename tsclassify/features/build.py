@@ -122,11 +122,17 @@ def is_new(h: Any, state: Any) -> bool:
 
 
 @jit
-def row_for(h: Any, state: Any) -> Any:
-    """Offset of a feature's row, which is asked for; an extractor, which has no weights, wants the bucket itself."""
-    stride = 8 * state[N_TABLES]
-    offset = offset_of(h, np.uint64(64 - i8_at(state[A_CONFIG])[C_BITS]), max(stride, 1))
-    prefetch(state[A_WEIGHTS] + offset)
+def table_of(state: Any) -> tuple[Any, Any, Any]:
+    """What ``row_for`` needs of the weight table; an extractor, which has none, wants the buckets themselves."""
+    return np.uint64(64 - i8_at(state[A_CONFIG])[C_BITS]), max(8 * state[N_TABLES], 1), state[A_WEIGHTS]
+
+
+@jit
+def row_for(h: Any, table: Any) -> Any:
+    """Offset of a feature's row, which is asked for."""
+    shift, stride, weights = table
+    offset = offset_of(h, shift, stride)
+    prefetch(weights + offset)
     return offset
 
 
@@ -162,7 +168,7 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
     seq, words, rows = i8_at(state[A_SEQ]), i4_at(state[A_WORDS]), i4_at(state[A_ROWS])
     infos, hashes = i8_at(state[A_TOKENS]), u8_at(state[A_TOKENS])
     shown, back, repeats = u8_at(state[A_SHOWN]), u8_at(state[A_BACK]), i1_at(state[A_REPEATS])
-    group_key = lexicon[O_SLOTS]
+    group_key, table = lexicon[O_SLOTS], table_of(state)
     ends, first, window, dedup = config[C_ENDS], config[C_FIRST], config[C_WINDOW], config[C_DEDUP] > 0
     every = not config[C_CHAIN]
     state[N_POST] += 1
@@ -237,16 +243,16 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
             elif left > 0:
                 left -= 1
                 single = mix(_SEED_NEGATED, h)
-                rows[write] = row_for(single, state)
+                rows[write] = row_for(single, table)
                 write += not dedup or is_new(single, state)
             if begins and config[C_STARTS]:
                 single = mix(_SEED_STARTS, h)
-                rows[write] = row_for(single, state)
+                rows[write] = row_for(single, table)
                 write += not dedup or is_new(single, state)
             begins = 0
             if size - ends < first:
                 single = mix(mix(_SEED_FIRST, np.uint64(size - ends)), h)
-                rows[write] = row_for(single, state)
+                rows[write] = row_for(single, table)
                 write += not dedup or is_new(single, state)
         size += 1
     if ends:
@@ -278,7 +284,7 @@ def add_phrases(write: int, state: Any) -> Any:
     """Phrases of two words and more, and skip pairs; returns the number of rows written."""
     config, rows = i8_at(state[A_CONFIG]), i4_at(state[A_ROWS])
     shown, repeats, twice = u8_at(state[A_SHOWN]), i1_at(state[A_REPEATS]), i4_at(state[A_TWICE])
-    size = state[P_SIZE]
+    size, table = state[P_SIZE], table_of(state)
     n_twice = 0
     for i in range(size):
         twice[n_twice] = i
@@ -291,12 +297,12 @@ def add_phrases(write: int, state: Any) -> Any:
             seed = mix(_SEED_SKIP, np.uint64(step))
         end = size - step * (length - 1)
         for i in range(end):
-            rows[write] = row_for(phrase_at(i, seed, step, length, shown), state)
+            rows[write] = row_for(phrase_at(i, seed, step, length, shown), table)
             write += 1 - repeats[i]
         for k in range(n_twice):
             if twice[k] < end:
                 h = phrase_at(twice[k], seed, step, length, shown)
-                rows[write] = row_for(h, state)
+                rows[write] = row_for(h, table)
                 write += is_new(h, state)
     return write
 
@@ -306,7 +312,7 @@ def add_back(write: int, state: Any) -> Any:
     """Backed-off phrases; returns the number of rows written."""
     config, rows, back = i8_at(state[A_CONFIG]), i4_at(state[A_ROWS]), u8_at(state[A_BACK])
     longest, shortest, dedup = config[C_BACK_MAX], config[C_BACK_MIN], config[C_DEDUP]
-    n_back = state[P_BACK]
+    n_back, table = state[P_BACK], table_of(state)
     # a chain of its two end marks alone says nothing
     if not state[P_SIZE] or (config[C_CHAIN] and n_back <= 2 * config[C_ENDS]):
         return write
@@ -317,7 +323,7 @@ def add_back(write: int, state: Any) -> Any:
             h = mix(h, back[j])
             known = known or (back[j] != _GENERIC and back[j] != _BEGIN and back[j] != _END)
             if known and j - i + 1 >= shortest:
-                rows[write] = row_for(h, state)
+                rows[write] = row_for(h, table)
                 write += not dedup or is_new(h, state)
     return write
 
@@ -341,9 +347,9 @@ def build_features(n: int, state: Any) -> None:
         state[P_WORD_END] = write
     state[P_BACK_END] = write
     if config[C_FLAGS]:
-        bits = np.uint64(state[P_FLAGS])
+        bits, table = np.uint64(state[P_FLAGS]), table_of(state)
         while bits:
-            rows[write] = row_for(mix(_SEED_POST, np.uint64(low_zeros(bits))), state)
+            rows[write] = row_for(mix(_SEED_POST, np.uint64(low_zeros(bits))), table)
             write += 1
             bits &= bits - np.uint64(1)
     state[P_POST_END] = write

@@ -2,7 +2,7 @@
 
 A *stretch* is a run of bytes without ASCII blanks or controls, cut at ``MAX_STRETCH`` bytes. The tokens of a stretch
 depend on nothing around it, so a memo keyed by its bytes skips decoding, normalization and lexing for stretches of up
-to 24 bytes that were seen before. Some dozens of stretches are found first, and their rows asked for, so that those
+to 24 bytes that were seen before. All stretches within reach are found first, and their rows asked for, so that those
 have come from memory by the time they are read.
 """
 
@@ -12,12 +12,24 @@ from typing import Any, Final
 
 import numpy as np
 
-from tsclassify.features.buffers import call_at, i8_at, low_zeros, marks_at, matching_row, prefetch, u8_at
+from tsclassify.features.buffers import (
+    call_at,
+    i1_at,
+    i4_at,
+    i8_at,
+    low_zeros,
+    marks_at,
+    matching_row,
+    n_ones,
+    prefetch,
+    u8_at,
+)
 from tsclassify.features.compiled import jit
 from tsclassify.features.learn import IS_LONG, JOIN
 from tsclassify.features.memo import IS_SINGLE
 from tsclassify.features.state import (
-    A_BATCH,
+    A_EDGES,
+    A_HASHES,
     A_KEPT,
     A_LEARN,
     A_REFS,
@@ -26,9 +38,9 @@ from tsclassify.features.state import (
     A_SPARE,
     A_TABLE,
     A_TOKENS,
-    BATCH,
     N_LINES,
-    P_NEXT,
+    P_LINES,
+    REACH,
 )
 from tsclassify.features.stretches import (
     COUNT_MASK,
@@ -50,109 +62,120 @@ __all__ = ["PADDING", "scan_post"]
 PADDING: Final = 96
 """Bytes after a post that may be read, whatever they hold."""
 
-# Words of a stretch in the batch: its hash, where it begins, its length, blanks before it, flags they give it.
-B_HASH: Final = 0
-B_POS: Final = 1
-B_LENGTH: Final = 2
-B_GAP: Final = 3
-B_STARTS: Final = 4
-_B_WORDS: Final = 8
-
 _GAPS: Final = rules.GAP_ONE | rules.GAP_WIDE
-_WINDOW: Final = 39
-"""Bytes into a window of 64 after which a stretch of ``SHORT`` bytes and its end might no longer lie in it."""
+_AT_ONCE: Final = 16
+"""Edges that are written whether there are as many or not; most blocks of 64 bytes have 17 to 32."""
 
 _ONE = np.uint64(1)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @jit
-def find_stretches(text: int, pos: int, hi: int, state: Any) -> Any:
-    """List the next stretches in ``A_BATCH`` and ask for their rows; returns their number.
+def find_edges(text: int, pos: int, hi: int, state: Any) -> Any:
+    """List in ``A_EDGES`` where stretches begin and end by turns, within the next ``REACH`` bytes; returns how many.
 
-    ``P_NEXT`` receives where to go on. A long stretch is the last of its batch, since where it ends is not known.
+    They are counted from `pos`, which is the first one: as if a stretch had ended there. ``P_LINES`` says whether a
+    line may end somewhere.
     """
-    batch, kept = i8_at(state[A_BATCH]), u8_at(state[A_KEPT])
-    table, last_line = state[A_TABLE], state[N_LINES] - 1
-    n = 0
-    gap = 0
-    starts = 0
-    window = pos - 64
-    blanks = np.uint64(0)
-    lines = np.uint64(0)
-    while pos < hi and n < BATCH:
-        at = pos - window
-        if at > _WINDOW:
-            window = pos
-            at = 0
-            blanks, lines = marks_at(text + pos)
-            if hi - pos < 64:
-                # what follows the post is blank
-                blanks |= _ALL << np.uint64(hi - pos)
-        ahead = blanks >> np.uint64(at)
-        if ahead & ~(ahead + _ONE) & (lines >> np.uint64(at)):
-            starts = rules.STARTS
-        skip = low_zeros(~ahead)
-        gap += skip
-        pos += skip
-        at += skip
-        if at > _WINDOW:
-            continue
-        length = low_zeros(blanks >> np.uint64(at))
-        row = _B_WORDS * n
-        batch[row + B_POS] = pos
-        batch[row + B_LENGTH] = length
-        batch[row + B_GAP] = gap
-        batch[row + B_STARTS] = starts
+    edges = i4_at(state[A_EDGES])
+    edges[0] = 0
+    n = 1
+    end = min(hi - pos, REACH)
+    before = _ONE
+    all_lines = np.uint64(0)
+    for block in range(0, end, 64):
+        prefetch(text + pos + block + REACH)
+        blanks, lines = marks_at(text + pos + block)
+        if end - block < 64:
+            # what follows the post is blank
+            blanks |= _ALL << np.uint64(end - block)
+        all_lines |= lines
+        bits = blanks ^ (blanks << _ONE | before)
+        before = blanks >> np.uint64(63)
+        count = n_ones(bits)
+        for first in range(n, n + count, _AT_ONCE):
+            for k in range(_AT_ONCE):
+                edges[first + k] = block + low_zeros(bits)
+                bits &= bits - _ONE
+        n += count
+    # a stretch goes on: to the end of the post, or so far that it is a long one
+    if not n & 1 and (end == hi - pos or end - edges[n - 1] > SHORT):
+        edges[n] = end
         n += 1
-        if length > SHORT:
-            break
-        h = hash_at(text + pos, length, kept)
-        prefetch(table + 64 * (h & last_line))
-        batch[row + B_HASH] = h
-        pos += length
-        gap = 0
-        starts = 0
-    state[P_NEXT] = pos
+    # the end of the blanks after the last stretch
+    edges[n] = end
+    state[P_LINES] = all_lines > np.uint64(0)
     return n
 
 
 @jit
-def row_of(number: int, text: int, hi: int, state: Any) -> Any:
-    """Address of the row of a stretch in the batch, which is learned when it is new."""
-    stretch = i8_at(state[A_BATCH] + 8 * _B_WORDS * number)
-    pos, length = stretch[B_POS], stretch[B_LENGTH]
-    if length > SHORT:
-        row = call_at(state[A_LEARN], state[A_SELF], text, pos, hi, IS_LONG)
-        state[P_NEXT] = i8_at(state[A_SPARE])[S_META + 1]
-        return row
-    h, table, last_line = stretch[B_HASH], state[A_TABLE], state[N_LINES] - 1
+def find_stretches(text: int, pos: int, hi: int, state: Any) -> Any:
+    """Find the next stretches, up to a long one, and ask for the rows of the others; returns their number.
+
+    Number k lies between the edges 2k + 1 and 2k + 2, and its hash is in ``A_HASHES``.
+    """
+    n = find_edges(text, pos, hi, state) - 1 >> 1
+    edges, hashes, kept = i4_at(state[A_EDGES]), i4_at(state[A_HASHES]), u8_at(state[A_KEPT])
+    table, last_line = state[A_TABLE], state[N_LINES] - 1
+    for number in range(n):
+        begin = edges[2 * number + 1]
+        length = edges[2 * number + 2] - begin
+        if length > SHORT:
+            return number + 1
+        h = hash_at(text + pos + begin, length, kept)
+        prefetch(table + 64 * (h & last_line))
+        hashes[number] = h
+    return n
+
+
+@jit
+def has_line(text: int, lo: int, hi: int) -> Any:
+    """Flag of the start of a sentence when a line ends among these blanks."""
+    data = i1_at(text)
+    for pos in range(lo, hi):
+        if data[pos] == 10 or data[pos] == 13:
+            return rules.STARTS
+    return 0
+
+
+@jit
+def row_of(h: int, text: int, length: int, state: Any) -> Any:
+    """Address of the row of a stretch, which is learned when it is new."""
+    table, last_line = state[A_TABLE], state[N_LINES] - 1
     for probe in range(PROBES):
         line = table + 64 * (h + probe & last_line)
-        row = matching_row(line, text + pos, state[A_KEPT] + 32 * length)
+        row = matching_row(line, text, state[A_KEPT] + 32 * length)
         if row:
             return row
         if not u8_at(line)[4]:
             break
-    return call_at(state[A_LEARN], state[A_SELF], text, pos, pos + length, 0)
+    return call_at(state[A_LEARN], state[A_SELF], text, 0, length, 0)
 
 
 @jit
 def scan_post(text: int, lo: int, hi: int, state: Any) -> Any:
     """Tokens of one post into ``A_SEQ``, each token | flags << 32; returns their number."""
     make_room(state)
-    seq, batch, tokens = i8_at(state[A_SEQ]), i8_at(state[A_BATCH]), state[A_TOKENS]
+    seq, tokens = i8_at(state[A_SEQ]), state[A_TOKENS]
+    edges, hashes = i4_at(state[A_EDGES]), i4_at(state[A_HASHES])
     n = 0
     gap = 0
     starts = rules.STARTS
     run = 0
     has_run = False
-    state[P_NEXT] = lo
-    while state[P_NEXT] < hi and n < MAX_TOKENS:
-        for number in range(find_stretches(text, state[P_NEXT], hi, state)):
-            gap += batch[_B_WORDS * number + B_GAP]
-            starts |= batch[_B_WORDS * number + B_STARTS]
-            row = row_of(number, text, hi, state)
+    pos = lo
+    while pos < hi and n < MAX_TOKENS:
+        n_stretches = find_stretches(text, pos, hi, state)
+        for number in range(n_stretches):
+            begin = edges[2 * number + 1]
+            length = edges[2 * number + 2] - begin
+            gap += begin - edges[2 * number]
+            if state[P_LINES]:
+                starts |= has_line(text, pos + edges[2 * number], pos + begin)
+            if length > SHORT:
+                row = call_at(state[A_LEARN], state[A_SELF], text, pos + begin, hi, IS_LONG)
+            else:
+                row = row_of(hashes[number], text + pos + begin, length, state)
             meta = i8_at(row)[S_META]
             count = meta >> COUNT_SHIFT & COUNT_MASK
             refs = i8_at(row + 8 * S_META)
@@ -181,6 +204,15 @@ def scan_post(text: int, lo: int, hi: int, state: Any) -> Any:
                 starts = 0
             gap += meta >> GAP_SHIFT & 3
             starts |= meta >> FLAGS_SHIFT & 255
+        after = 2 * n_stretches
+        if n_stretches and edges[after] - edges[after - 1] > SHORT:
+            pos = i8_at(state[A_SPARE])[S_META + 1]
+        else:
+            # blanks at the end of this reach, before those or the stretch of the next one
+            gap += edges[after + 1] - edges[after]
+            if state[P_LINES]:
+                starts |= has_line(text, pos + edges[after], pos + edges[after + 1])
+            pos += edges[after + 1]
     if has_run:
         n = call_at(state[A_LEARN], state[A_SELF], n, 0, 0, JOIN)
     return n

@@ -29,7 +29,9 @@ GROWTH: Final = 4
 MAX_LINES: Final = FIRST_LINES * GROWTH**3
 """The table of stretches, two in a line, begins with few lines so that few of them lie close together."""
 
-BATCH: Final = 64
+REACH: Final = 512
+"""Bytes of a post in which stretches are found before the first one is looked up."""
+
 REF_ROOM: Final = 1 << 17
 SEEN: Final = 1 << 21
 STREAM: Final = MAX_STRETCH * 6 + 64
@@ -42,18 +44,18 @@ PER_TOKEN: Final = 20
 # Counters.
 (N_KNOWN, N_CODES_USED, N_STRETCHES, N_REFS_USED, N_LINES, N_LIFE, N_POST, N_STAMP, N_TABLES) = range(9)
 
-# Results of the current post: words and pieces, the ends of the families word, back and post in A_ROWS, and where to
-# scan on.
+# Results of the current post, and what one step leaves for the next: words and pieces, the ends of the families word,
+# back and post in A_ROWS, then whether lines end, phrase and chain tokens, flags, the mask of the set.
 (
-    P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_POST_END, P_NEXT, P_SIZE, P_BACK, P_FLAGS, P_MASK,
+    P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_POST_END, P_LINES, P_SIZE, P_BACK, P_FLAGS, P_MASK,
 ) = range(9, 19)  # fmt: skip
 
 # Addresses.
 (
     A_SELF, A_LEARN, A_TOKENS, A_SLOTS, A_BEGINS, A_CODES, A_STRETCHES, A_SPARE, A_REFS, A_SEQ, A_STREAM,
     A_LEXED, A_SHOWN, A_BACK, A_REPEATS, A_WORDS, A_ROWS, A_SEEN, A_PIECES, A_SUMS, A_KEPT, A_CHARS, A_TWINS,
-    A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA, A_TABLE, A_BATCH, A_TWICE,
-) = range(20, 53)  # fmt: skip
+    A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA, A_TABLE, A_EDGES, A_HASHES, A_TWICE,
+) = range(20, 54)  # fmt: skip
 
 # Rows of the stream.
 (CODES, KINDS, MARKS, WORD, OUT) = range(5)
@@ -171,7 +173,9 @@ class State:
             A_REFS: aligned(REF_ROOM + STREAM, np.int64),
             A_EXTRA: aligned(max(0, n - 1) * 5 * TOKENS, np.int64),
             A_SPARE: aligned(8, np.int64),
-            A_BATCH: aligned(8 * BATCH, np.int64),
+            # each byte may be an edge; some are written that are none
+            A_EDGES: aligned(REACH + 64, np.int32),
+            A_HASHES: aligned(REACH, np.int32),
             A_SEQ: aligned(MAX_TOKENS + 8, np.int64),
             A_STREAM: aligned(5 * STREAM, np.int64),
             A_LEXED: aligned(6 * (STREAM + 1), np.int64),
