@@ -4,13 +4,35 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numba
+from numba.np import linalg
 
 __all__ = ["callback", "jit"]
 
 _said: list[str] = []
+
+
+def _put_off_scipy() -> None:
+    """Let numba load scipy's linear algebra where it is called, not before anything at all is compiled or loaded.
+
+    To know whether it is there, ``numba.np.arraymath`` loads it: a tenth of a second and 16 MB in every process, for
+    what no code here calls. Whatever does call it has numba ask again.
+    """
+    if "numba.np.arraymath" in sys.modules or find_spec("scipy") is None:
+        return
+    asked = linalg.ensure_blas
+    linalg.ensure_blas = lambda: None
+    try:
+        from numba.np import arraymath
+    finally:
+        linalg.ensure_blas = asked
+    arraymath.ensure_blas = asked
+
+
+_put_off_scipy()
 
 
 def jit(function: Any, **options: Any) -> Any:
