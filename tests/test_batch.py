@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,29 @@ def test_result_says_what_the_policy_decided(sample: Path, expected: bytes) -> N
         assert ("signals" in result) == bool(decided.levels.any())
         assert result["model"] == "fake@ffffffffffff"
         assert result["policy"] == "fake-policy@1.0@aaaaaaaaaaaa"
+
+
+def test_threads_take_turns_at_signals(sample: Path, tmp_path: Path, expected: bytes) -> None:
+    """What a thread remembers for signals takes memory; four threads share one."""
+    busy: list[int] = []
+    most: list[int] = []
+
+    class Watched(FakeClassifier):
+        def signal_states_utf8(self, data, offsets, rows):
+            busy.append(0)
+            most.append(len(busy))
+            time.sleep(0.002)
+            states = super().signal_states_utf8(data, offsets, rows)
+            busy.pop()
+            return states
+
+    out = tmp_path / "out.jsonl"
+    score(sample, out, model=Watched(), workers=4, block_bytes=4_000)
+    assert max(most) == 1
+    assert len(most) > 10
+    score(sample, out, model=Watched(), workers=8, block_bytes=4_000, overwrite=True)
+    assert max(most) == 2
+    assert out.read_bytes() == expected
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])

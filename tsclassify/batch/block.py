@@ -14,6 +14,7 @@ from tsclassify.batch.plan import Decided, Plan
 from tsclassify.io.blocks import Block, Oversize
 from tsclassify.io.layout import SLACK, splice_plain
 from tsclassify.io.lines import ScannedBlock, reject_record
+from tsclassify.io.room import Room
 
 if TYPE_CHECKING:
     from tsclassify.policy import Breaker
@@ -79,6 +80,8 @@ class BlockResult:
     held
         Makes the output anew with the actions of some rows withheld: bool (n,) to result. None without a guard
         and where nothing is acted on.
+    room
+        Where the output lies, free for another block once it is written; None when it lies by itself.
     """
 
     output: memoryview
@@ -86,6 +89,7 @@ class BlockResult:
     counts: Counts
     acts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     held: Callable[[NDArray[np.bool_]], BlockResult] | None = None
+    room: Room | None = None
 
     def guarded(self, breaker: Breaker | None) -> BlockResult:
         """This result after the guards; call it in the order of the input."""
@@ -95,7 +99,7 @@ class BlockResult:
         return self.held(held) if self.held is not None and held.any() else self
 
 
-def process_block(block: Block | Oversize, plan: Plan, source: str) -> BlockResult:
+def process_block(block: Block | Oversize, plan: Plan, source: str, room: Room | None = None) -> BlockResult:
     """Score, decide and splice one block; pure, so blocks may run in any order and on any machine.
 
     Parameters
@@ -106,11 +110,13 @@ def process_block(block: Block | Oversize, plan: Plan, source: str) -> BlockResu
         The job's settings.
     source
         Name of the input, for the rejects.
+    room
+        Memory to work in, which then belongs to the result; new memory when None.
     """
     if isinstance(block, Oversize):
         counts = Counts(lines=1, rejected=Counter(too_long=1))
-        return BlockResult(memoryview(b""), reject_record(source, block), counts)
-    scanned = plan.scanner.scan(block)
+        return BlockResult(memoryview(b""), reject_record(source, block), counts, room=room)
+    scanned = plan.scanner.scan(block, room)
     decided = plan.decide(scanned.data, scanned.offsets, scanned.signals, MetaOfBlock(plan, scanned))
     rejected = b"".join(reject_record(source, block, refused) for refused in scanned.refused)
 
@@ -121,7 +127,7 @@ def process_block(block: Block | Oversize, plan: Plan, source: str) -> BlockResu
         counts.blank = scanned.n_blank
         counts.written = int(keep.sum())
         counts.rejected = Counter(refused.fault.reason for refused in scanned.refused)
-        return BlockResult(splice_block(scanned, decided, keep, plan), rejected, counts)
+        return BlockResult(splice_block(scanned, decided, keep, plan, room), rejected, counts, room=room)
 
     return guardable(decided, plan, result)
 
@@ -179,8 +185,10 @@ def count_decided(decided: Decided, plan: Plan) -> Counts:
     return counts
 
 
-def splice_block(scanned: ScannedBlock, decided: Decided, keep: NDArray[np.bool_], plan: Plan) -> memoryview:
-    """The kept raw lines with their results."""
+def splice_block(
+    scanned: ScannedBlock, decided: Decided, keep: NDArray[np.bool_], plan: Plan, room: Room | None = None
+) -> memoryview:
+    """The kept raw lines with their results; they lie in `room`, when one is given."""
     layout = plan.layout
     # One layout and dtype for every call: each other one would be compiled anew.
     columns = (
@@ -198,7 +206,8 @@ def splice_block(scanned: ScannedBlock, decided: Decided, keep: NDArray[np.bool_
         return memoryview(splice_plain(scanned.buf.tobytes(), *columns, layout))
     from tsclassify.io.splice import splice_rows
 
-    out = np.empty(len(scanned.buf) + len(scanned) * layout.widest + SLACK, dtype=np.uint8)
+    most = len(scanned.buf) + len(scanned) * layout.widest + SLACK
+    out = (room or Room()).array("out", (most,), np.uint8)
     sizes = (layout.n_tiers, layout.n_categories, layout.n_signals)
     size = splice_rows(scanned.buf, *columns, layout.table, layout.starts, *sizes, out)
     return memoryview(out[:size].data)

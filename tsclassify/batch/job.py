@@ -21,6 +21,7 @@ from tsclassify.batch.summary import BatchSummary
 from tsclassify.errors import InputError, TsclassifyError
 from tsclassify.io.blocks import BLOCK_BYTES, Block, Oversize
 from tsclassify.io.outputs import JobFiles
+from tsclassify.io.room import Room
 from tsclassify.io.sources import MAX_RATIO, Source, io_fault, sniff
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ __all__ = ["Job", "StoppedError"]
 
 CHECKPOINT_S: Final = 1.0
 """Seconds between job records: what a killed run does again."""
+
+THREADS_PER_TURN: Final = 4
+"""Threads that take turns at signals, which are a twentieth of their work: what one of them remembers of words takes
+20 MB (benchmarks/batch.py)."""
 
 
 class StoppedError(TsclassifyError):
@@ -126,7 +131,7 @@ class Job:
             raise InputError(f"block_bytes: must be positive, got {block_bytes!r}")
         if not max_ratio > 1:
             raise InputError(f"max_ratio: must be above 1, got {max_ratio!r}")
-        self.plan = plan
+        self.plan = replace(plan, signal_turn=threading.Semaphore(-(-workers // THREADS_PER_TURN)))
         self.sources = tuple(sources)
         self.out = out
         self.files = None if out == "-" else JobFiles(Path(out), Path(rejects) if rejects else None)
@@ -136,6 +141,7 @@ class Job:
         self.stop = stop if stop is not None else threading.Event()
         self.show_progress = progress
         self._saved_at = 0.0
+        self._rooms: list[Room] = []
         self._table: Any = None
         if out.endswith(".parquet"):
             from tsclassify.batch.tables import TableOutput
@@ -259,6 +265,8 @@ class Job:
             for unit, done in in_order(units, self._process, workers=self.workers, stop=self.stop):
                 guarded = done.guarded(breaker)
                 self._write(guarded)
+                if guarded.room is not None and guarded.room.is_small:
+                    self._rooms.append(guarded.room)
                 state = state.after(unit, guarded, self.sources, breaker)
                 is_saved = saving is None or saving.done()
                 if is_saved and time.monotonic() - self._saved_at >= CHECKPOINT_S:
@@ -300,7 +308,11 @@ class Job:
             from tsclassify.batch.tables import lines_of_table
 
             block = lines_of_table(block)
-        return process_block(block, self.plan, self.sources[unit.source].name)
+        try:
+            room = self._rooms.pop()
+        except IndexError:
+            room = Room()
+        return process_block(block, self.plan, self.sources[unit.source].name, room)
 
     def _write(self, done: BlockResult) -> None:
         if self.files is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -106,6 +107,8 @@ class Plan:
         Of ``review`` and ``act``; empty keeps every item.
     max_line
         Longest line accepted, in bytes.
+    signal_turn
+        Entered while signals are computed; lets a job bound how many threads need memory for that.
     """
 
     classifier: Scoring
@@ -113,6 +116,7 @@ class Plan:
     fields: Fields
     select: tuple[str, ...] = ()
     max_line: int = MAX_LINE_BYTES
+    signal_turn: AbstractContextManager[Any] = field(default_factory=nullcontext, repr=False, compare=False)
 
     @property
     def info(self) -> ModelInfo:
@@ -230,7 +234,8 @@ class Plan:
         reached = np.zeros(n, dtype=bool)
         for category, (review, _) in self.policy.thresholds(info).items():
             reached |= scores[:, info.categories.index(category)] >= np.float32(review)
-        signals = dict(self.classifier.signal_states_utf8(data, offsets, np.flatnonzero(reached)))
+        with self.signal_turn:
+            signals = dict(self.classifier.signal_states_utf8(data, offsets, np.flatnonzero(reached)))
         for row, values in stated.items():
             for name, value in values.items():
                 signals[name][row] = _TRUTHS[value]

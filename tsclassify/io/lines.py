@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.io.blocks import Block, Oversize
+from tsclassify.io.room import Room
 from tsclassify.io.strict import MAX_LINE_BYTES, WHITESPACE, Fields, LineFault, StrictItem, parse_line
 
 __all__ = ["LineScanner", "Refused", "ScannedBlock", "reject_record"]
@@ -121,16 +122,18 @@ class LineScanner:
         self._starts = np.zeros(len(names) + 1, dtype=np.int64)
         np.cumsum([len(name) for name in names], out=self._starts[1:])
 
-    def scan(self, block: Block) -> ScannedBlock:
-        """Columns of one block."""
+    def scan(self, block: Block, room: Room | None = None) -> ScannedBlock:
+        """Columns of one block; they lie in `room`, when one is given, until another block is scanned there."""
         n, width = block.n_lines, len(self._starts) - 1
+        array = Room().array if room is None else room.array
         buf = np.frombuffer(block.data, dtype=np.uint8)
-        lines = np.empty((n, 4), dtype=np.int64)
-        spans = np.empty((n, width, 2), dtype=np.int64)
-        kinds = np.zeros((n, width), dtype=np.uint8)
+        lines = array("lines", (n, 4), np.int64)
+        spans = array("spans", (n, width, 2), np.int64)
+        kinds = array("kinds", (n, width), np.uint8)
         # A text is never longer than the line it is written in.
-        data = np.empty(len(buf), dtype=np.uint8)
-        offsets = np.zeros(n + 1, dtype=np.int64)
+        data = array("data", (len(buf),), np.uint8)
+        offsets = array("offsets", (n + 1,), np.int64)
+        offsets[0] = 0
         counts = np.zeros(2, dtype=np.int64)
         signals: dict[int, Mapping[str, bool | None]] = {}
         refused: list[Refused] = []
@@ -172,22 +175,19 @@ class LineScanner:
                 data[offsets[row] : offsets[row] + len(text)] = text
                 offsets[row + 1] = offsets[row] + len(text)
                 lines[row] = start, start + item.close, end, counts[0]
-                kinds[row] = 0
+                spans[row] = -1
                 for wanted, name in enumerate(self.fields.names()):
                     if name in item.spans:
-                        kinds[row, wanted] = 1
                         spans[row, wanted] = np.add(item.spans[name], start)
                 if stated:
                     signals[row] = stated
                 row += 1
             counts[0] += 1
             position = end + 1
-        spans, kinds = spans[:row], kinds[:row]
-        spans[kinds == 0] = -1
         return ScannedBlock(
             buf=buf,
             lines=lines[:row],
-            spans=spans,
+            spans=spans[:row],
             data=data[: offsets[row]],
             offsets=offsets[: row + 1],
             signals=signals,

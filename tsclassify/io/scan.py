@@ -405,7 +405,7 @@ def scan_lines(  # noqa: C901 - as above
     lines
         int64 (n, 4) out: start of the line, closing brace, its line feed, line number within the block.
     kinds, spans
-        uint8 (n, W) and int64 (n, W, 2) out: kind and span of each wanted value; ``KIND_ABSENT`` when missing.
+        uint8 (n, W) and int64 (n, W, 2) out: kind and span of each wanted value; ``KIND_ABSENT`` and -1 when missing.
     data, offsets
         uint8 out, and int64 (n + 1,) out: the texts.
     counts
@@ -430,7 +430,8 @@ def scan_lines(  # noqa: C901 - as above
             continue
         close = -1
         if buf[i] == 123:
-            kinds[row, :] = 0
+            kinds[row, :] = KIND_ABSENT
+            spans[row, :, :] = -1
             close = _scan_object(buf, i, names, name_starts, kinds[row], spans[row], key_starts, key_ends)
         end = max(close, i)
         if close >= 0:
