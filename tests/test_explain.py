@@ -68,6 +68,28 @@ def test_remembered_words_change_no_bit_of_an_explanation() -> None:
     assert warm._runs
 
 
+@pytest.mark.parametrize("name", [None, *sorted(SPECS)])
+def test_words_read_by_themselves_change_no_bit_of_an_explanation(
+    name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name is None:
+        scorer = ts.load()._scorer
+    else:
+        spec, rng = SPECS[name], np.random.default_rng(6)
+        weights = rng.integers(-127, 128, (spec.n_buckets, 8)).astype(np.int8)
+        scorer = Scorer(spec, LEXICON, weights, rng.random(8) / 30, rng.normal(size=8))
+    hard = ["k i l l it it", "z0rp zorp Zooorp", "\ufb01x 12 a@b.cd @zorp http://a.b :) 😀", "don't z.o.r.p x", "a b a"]
+    one_by_one = Explainer(scorer)
+    for text in [*hard, *(row.text for row in written_rows())][:200]:
+        account = one_by_one.account(text)
+        with monkeypatch.context() as patch:
+            patch.setattr("tsclassify.model.explain._NEW_WORDS", 0)
+            whole = Explainer(scorer).account(text)
+        assert account.pieces("incitement") == whole.pieces("incitement")
+        assert account.rising("incitement", 5) == whole.rising("incitement", 5)
+    assert one_by_one._runs or not one_by_one._remembers
+
+
 def assert_remembers_rightly(spec: FeatureSpec) -> None:
     rng = np.random.default_rng(5)
     weights = rng.integers(-127, 128, (spec.n_buckets, 8)).astype(np.int8)
