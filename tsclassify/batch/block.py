@@ -179,9 +179,12 @@ def count_decided(decided: Decided, plan: Plan) -> Counts:
     counts.held = int(decided.held.sum())
     by_tier = np.bincount(decided.tiers, minlength=len(plan.tiers)).tolist()
     counts.tiers = Counter(dict(zip(plan.tiers, by_tier, strict=True)))
-    for level, word in ((1, "review"), (2, "act")):
-        by_category = (decided.levels == level).sum(axis=0).tolist()
-        counts.levels.update({f"{name}.{word}": by_category[k] for k, name in enumerate(plan.info.categories)})
+    names, levels = plan.info.categories, decided.levels.ravel()
+    # mostly there is none, and a sum over all of them takes ten times as long
+    found = np.flatnonzero(levels != 0)
+    by_level = np.bincount(2 * (found % len(names)) + levels[found] - 1, minlength=2 * len(names)).tolist()
+    words = [f"{name}.{word}" for name in names for word in ("review", "act")]
+    counts.levels = Counter(dict(zip(words, by_level, strict=True)))
     return counts
 
 
