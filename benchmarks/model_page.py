@@ -20,14 +20,16 @@ shipped bundle beside the baseline and the teacher on the same rows. All figures
 ## How it is trained
 
 1. **Rows.** Labelled rows of `use = train` sources and posts written for this project. To them come, for training only,
-   *contrasts*: minimal pairs, a post with violence and a twin without that shares most of its words
-   (`seeds/contrasts.jsonl`), and *further* rows: public texts of the same sources of which a teacher was unsure, read
-   once by language-model readers under the guideline of the first rows (`seeds/labels/further.tsv`). Both were written
-   and read without sight of dev rows. Dev rows, their near copies, excluded texts and public test sets are left out
+   *contrasts*: minimal pairs, a post with violence or hate and a twin without that shares most of its words
+   (`seeds/contrasts.jsonl`), and *further* rows: public texts of the same sources of which a teacher was unsure or which
+   a model scored high, read once by language-model readers under the guideline of the first rows
+   (`seeds/labels/further.tsv`). Both were written and read without sight of dev rows. Dev rows, their near copies, excluded texts and public test sets are left out
    (`tsclassify/model/training_set.py`).
-2. **Soft labels.** A small transformer (MiniLM, 384 dimensions, six layers) was fine-tuned on the first labelled rows and
-   scored all other texts of the same sources. Its probabilities are kept by text hash in `seeds/labels/teacher.npz`
-   (`tsclassify/model/teacher.py`).
+2. **Soft labels.** Small transformers (MiniLM, 384 dimensions, six layers) were fine-tuned and scored all other texts of the
+   same sources; the mean of two is kept by text hash in `seeds/labels/teacher.npz` (`tsclassify/model/teacher.py`). One had
+   seen the labelled rows; the other, which is the teacher of the tables here, in two passes the labelled rows, the contrasts
+   but the last 2,400, and the further rows. One source's own label counts beside them by a stated share (`trust` in
+   `seeds/training.toml`).
 3. **Features.** Words, pairs, skip pairs, pieces of words, negated words, post flags, and *cue chains*: the words of a post
    that belong to a group of the lexicon (first person, intent, violence, weapon, place, time, negation, report ...), in order,
    the rest skipped, as pairs and triples of group names. Names, political sides and identity groups are one word each. A

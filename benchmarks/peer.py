@@ -182,7 +182,9 @@ def main() -> int:
     _, probe = _timed(score, data["speed"][:200])
     # About two seconds a round, from 20 posts up to all.
     n_texts = int(min(len(data["speed"]), max(20, 2.0 / max(probe / 200, 1e-7))))
-    say(name=name, prepare_s=prepared, n_texts=n_texts, n_dev=len(dev))
+    # what a scorer remembers of posts helps it from the second pass on: the first one is told apart
+    _, first = _timed(score, data["speed"][:n_texts])
+    say(name=name, prepare_s=prepared, n_texts=n_texts, n_dev=len(dev), first_s=first)
     for line in sys.stdin:
         if line.strip() == "many":
             wall, cpu = _timed(score, data["speed"][:n_texts])

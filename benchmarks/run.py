@@ -147,18 +147,19 @@ def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table."""
     ours = result["peers"]["tsclassify"]
     lines = [
-        "| scorer | posts/s | slower by | one text | macro AP | violence AP |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| scorer | posts/s | slower by | first pass | slower by | one text | macro AP | violence AP |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, title in TITLES.items():
         peer = result["peers"].get(name)
         if peer is None or "error" in peer:
             reason = peer["error"] if peer else "not asked for"
-            lines.append(f"| {title} | {reason} | | | | |")
+            lines.append(f"| {title} | {reason} | | | | | | |")
             continue
         macro = "n/a" if peer["macro_ap"] is None else f"{peer['macro_ap']:.3f}"
         lines.append(
             f"| {title} | {peer['posts_per_s']:,.0f} | {ours['posts_per_s'] / peer['posts_per_s']:,.1f}x "
+            f"| {peer['first_per_s']:,.0f} | {ours['first_per_s'] / peer['first_per_s']:,.1f}x "
             f"| {peer['one_s'] * 1e6:,.0f} µs | {macro} | {peer['violence_ap']:.3f} |"
         )
     return "\n".join(lines) + "\n"
@@ -226,6 +227,7 @@ def measure(names: list[str], data: dict[str, Any], rounds: int, core: int) -> d
             process.communicate("")
             peer = peers[name]
             peer["posts_per_s"] = peer["n_texts"] / statistics.median(one["cpu"] for one in peer["rounds"])
+            peer["first_per_s"] = peer["n_texts"] / peer["first_s"]
             peer["one_s"] = statistics.median(peer["ones"])
             peer.update(quality(folder, name, data))
     return peers
