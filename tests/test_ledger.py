@@ -133,6 +133,22 @@ def test_a_large_batch_is_resolved_as_its_events_one_by_one(path: Path, tmp_path
         assert whole.head == single.head
 
 
+@pytest.mark.parametrize("n", [255, 256, 257, 600])
+def test_an_sqlite_that_takes_few_values_in_a_statement_holds_the_same_rows(path: Path, tmp_path: Path, n: int) -> None:
+    with Ledger.open(path) as usual, Ledger.open(tmp_path / "few.db") as few:
+        few._connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+        batch = [decision(0), *(decision(number) for number in range(n))]
+        assert usual.record_many(batch) == few.record_many(batch)
+        assert usual.head == few.head
+        every = "SELECT * FROM event ORDER BY seq"
+        assert usual._connection.execute(every).fetchall() == few._connection.execute(every).fetchall()
+        usual.export(tmp_path / "rows.jsonl")
+        head = usual.head
+    with Ledger.open(tmp_path / "again.db") as again:
+        assert again.import_(tmp_path / "rows.jsonl") == n
+        assert again.verify().head == head
+
+
 def test_tenants_may_use_the_same_item_id(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.record_many([decision(1), decision(1, tenant="other")])

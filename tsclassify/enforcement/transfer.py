@@ -14,7 +14,7 @@ from tsclassify.enforcement.ledger import BATCH
 from tsclassify.enforcement.moments import iso, micros, moment
 from tsclassify.enforcement.packing import pack, unpack
 from tsclassify.enforcement.store import COLUMNS, Row, chain, digest, transaction, translated
-from tsclassify.enforcement.writer import HELD, INSERT, basis_of, own_id
+from tsclassify.enforcement.writer import HELD, basis_of, insert, own_id
 from tsclassify.errors import InputError, LedgerError
 
 if TYPE_CHECKING:
@@ -195,5 +195,5 @@ def _fits(line: _Line, body: bytes, place: str) -> None:
 
 def _insert(ledger: Ledger, batch: list[Row]) -> int:
     with translated(ledger.path), transaction(ledger._connection):
-        ledger._connection.executemany(INSERT, batch)
+        insert(ledger._connection, [value for row in batch for value in row])
     return len(batch)
