@@ -23,8 +23,8 @@ import zstandard
 
 from tsclassify.cli import main
 from tsclassify.decision import Decision
-from tsclassify.enforcement import Ledger, Notice, Removal, Tally
-from tsclassify.enforcement.events import event_from_dict, event_to_dict
+from tsclassify.enforcement import Appeal, Ledger, Notice, Removal, Response, Tally, Void
+from tsclassify.enforcement.events import Event, event_from_dict, event_to_dict
 from tsclassify.enforcement.history import OF_ACTOR
 from tsclassify.enforcement.moments import micros
 from tsclassify.enforcement.packing import pack, pack_many, unpack
@@ -473,7 +473,10 @@ def test_an_event_that_could_not_be_read_again_is_not_recorded(path: Path) -> No
 
 
 def forged(
-    path: Path, folder: Path, change: Callable[[dict[str, Any]], object], last_event: Decision | None = None
+    path: Path,
+    folder: Path,
+    change: Callable[[dict[str, Any]], object],
+    last_event: Decision | Event | None = None,
 ) -> Path:
     """An export whose last row was changed and given a true hash, as a careful forger would."""
     with Ledger.open(path) as ledger:
@@ -481,7 +484,7 @@ def forged(
         if last_event is None:
             ledger.attestation("terms", True, tenant="acme", at=decision(1).at)
         else:
-            ledger.record(last_event)
+            ledger.record_many([last_event])
         ledger.export(folder / "export.jsonl")
     lines = (folder / "export.jsonl").read_bytes().splitlines()
     before, last = json.loads(lines[-2]), json.loads(lines[-1])
@@ -545,6 +548,57 @@ def test_a_forged_column_of_a_decision_hides_no_strike_and_makes_none(
         pytest.raises(LedgerError, match=r"forged\.jsonl:2: columns must be those of the event"),
     ):
         other.import_(source)
+
+
+@pytest.mark.parametrize(
+    ("last_event", "change"),
+    [
+        (decision(2), {"ref": 1}),
+        (replace(decision(1), tier="none"), {"ref": None}),
+        (decision(1, tenant="other"), {"ref": 1}),
+        (replace(decision(1), mode="shadow"), {"ref": 1}),
+        (Void(seq=1, reason="zorp", at=T0), {"ref": None}),
+        (Void(seq=1, reason="zorp", at=T0), {"ref": 2}),
+        (Void(seq=1, reason="zorp", at=T0), {"tenant": "other"}),
+        (Removal(item="i1", at=T0), {"ref": None}),
+        (Removal(item="i1", at=T0), {"actor": "u2"}),
+        (Removal(item="i9", at=T0), {"ref": 1}),
+        (Appeal(item="i9", at=T0), {"ref": 1}),
+        (Notice(id="n1", tenant="acme", at=T0), {"ref": 1}),
+        (Tally(n_items=5, tenant="acme", at=T0), {"ref": 1}),
+    ],
+    ids=str,
+)
+def test_a_forged_reference_neither_hides_a_row_nor_frees_one(
+    path: Path, tmp_path: Path, last_event: Decision | Event, change: dict[str, Any]
+) -> None:
+    honest = forged(path, tmp_path, lambda row: None, last_event)
+    with Ledger.open(tmp_path / "honest.db") as ledger:
+        assert ledger.import_(honest) == 2
+    source = forged(tmp_path / "again.db", tmp_path, lambda row: row.update(change), last_event)
+    with Ledger.open(tmp_path / "other.db") as other:
+        with pytest.raises(LedgerError, match=r"forged\.jsonl:2: (ref|columns) must be"):
+            other.import_(source)
+        assert len(other) == 0
+
+
+def test_references_of_any_recorded_log_are_taken_over(path: Path, tmp_path: Path) -> None:
+    rng = random.Random(8)  # noqa: S311
+    stream: list[Decision | Event] = [Notice(id="n1", tenant="acme", at=T0)]
+    for number in (rng.randrange(30) for _ in range(300)):
+        tenant = rng.choice(["acme", "other"])
+        made = decision(number, tier=rng.choice(["none", "violation"]), tenant=tenant)
+        about: Event = rng.choice([Removal, Appeal])(item=f"i{number}", at=T0 + dt.timedelta(seconds=len(stream)))
+        answer = Response(notice="n1", at=T0 + dt.timedelta(seconds=len(stream)))
+        stream.append(rng.choice([made, made, replace(made, mode="shadow"), about, answer]))
+    with Ledger.open(path) as ledger:
+        ledger.record_many(stream)
+        ledger.appeal("i3", at=T0, outcome="granted", by="r")
+        ledger.export(tmp_path / "export.jsonl")
+        head, n = ledger.head, len(ledger)
+    with Ledger.open(tmp_path / "other.db") as other:
+        assert other.import_(tmp_path / "export.jsonl") == n
+        assert other.head == head
 
 
 def test_a_held_act_is_taken_over_under_review_or_as_earlier_versions_listed_it(path: Path, tmp_path: Path) -> None:

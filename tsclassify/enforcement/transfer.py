@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +42,28 @@ class _Line(msgspec.Struct):
     ref: int | None = None
     time: str | None = None
 
+
+@dataclass(slots=True)
+class _Taken:
+    """A checked line: its number, its event when that speaks of another row, and the row that it becomes."""
+
+    number: int
+    event: Decision | ev.Event | None
+    row: Row
+
+
+_ABOUT: Final = frozenset({"void", "response", "removal", "appeal"})
+"""Kinds that speak of another row by its number or by the id of a notice or an item."""
+
+_POLICY: Final = "(substr({0}.basis, 1, instr({0}.basis, '@')) || (substr({0}.basis, -7) = '/shadow'))"
+"""Policy name of a row and whether it ran in shadow, as ``writer`` compares decisions."""
+
+_STRAY_DECISIONS: Final = (
+    "SELECT new.seq FROM event AS new WHERE new.seq >= ? AND new.kind = 'decision' AND new.ref IS NOT ("  # noqa: S608
+    "SELECT max(old.seq) FROM event AS old WHERE old.id = new.id AND old.seq < new.seq AND old.kind = 'decision' "
+    f"AND old.tenant IS new.tenant AND {_POLICY.format('old')} = {_POLICY.format('new')}) LIMIT 1"
+)
+"""Decisions that do not name the latest one that they replace: a strike would count twice, or vanish."""
 
 _DECODER: Final = msgspec.json.Decoder(_Line)
 _ENCODER: Final = msgspec.json.Encoder()
@@ -107,20 +131,20 @@ def load(ledger: Ledger, path: Path) -> int:
     if n_here:
         _same_beginning(ledger, path, n_here)
     added = 0
-    batch: list[Row] = []
+    batch: list[_Taken] = []
     before = bytes.fromhex(ledger.head)
     try:
         with path.open("rb") as lines:
             for number, raw in enumerate(lines, start=1):
                 if number <= n_here or not raw.strip():
                     continue
-                row = _row(raw, number, n_here + added + len(batch) + 1, before, path.name)
-                before = row[-1]
-                batch.append(row)
+                taken = _row(raw, number, n_here + added + len(batch) + 1, before, path.name)
+                before = taken.row[-1]
+                batch.append(taken)
                 if len(batch) == BATCH:
-                    added += _insert(ledger, batch)
+                    added += _insert(ledger, batch, path.name)
                     batch = []
-        added += _insert(ledger, batch)
+        added += _insert(ledger, batch, path.name)
     except OSError as error:
         raise LedgerError(f"{path.name}: export must be readable, got {error.strerror or 'an error'}") from None
     return added
@@ -143,7 +167,7 @@ def _parse(raw: bytes, number: int, name: str) -> _Line:
         raise LedgerError(f"{name}:{number}: line must be an exported row, got something else") from None
 
 
-def _row(raw: bytes, number: int, seq: int, before: bytes, name: str) -> Row:
+def _row(raw: bytes, number: int, seq: int, before: bytes, name: str) -> _Taken:
     line = _parse(raw, number, name)
     header = (
         line.seq, line.kind, line.at, line.known, line.id, line.actor, line.tenant, line.tier, line.basis, line.ref,
@@ -155,11 +179,11 @@ def _row(raw: bytes, number: int, seq: int, before: bytes, name: str) -> Row:
     chained = chain(before, header, digest(body))
     if line.seq != seq or chained.hex() != line.hash or line.kind not in ev.KINDS:
         raise LedgerError(f"{name}:{number}: row must chain to the one before it, got an altered or missing row")
-    _fits(line, body, f"{name}:{number}")
-    return (*header, pack(body), chained)
+    event = _fits(line, body, f"{name}:{number}")
+    return _Taken(number, event if line.kind in _ABOUT else None, (*header, pack(body), chained))
 
 
-def _fits(line: _Line, body: bytes, place: str) -> None:
+def _fits(line: _Line, body: bytes, place: str) -> Decision | ev.Event:
     """Refuse a row whose body is no event or says otherwise than its columns: its hash is true, and it would stay."""
     try:
         event = ev.decode(line.kind, body)
@@ -191,9 +215,39 @@ def _fits(line: _Line, body: bytes, place: str) -> None:
     )
     if not (same and line.known >= line.at):
         raise LedgerError(f"{place}: columns must be those of the event, got others")
+    return event
 
 
-def _insert(ledger: Ledger, batch: list[Row]) -> int:
-    with translated(ledger.path), transaction(ledger._connection):
-        insert(ledger._connection, [value for row in batch for value in row])
+def _insert(ledger: Ledger, batch: list[_Taken], name: str) -> int:
+    connection = ledger._connection
+    with translated(ledger.path), transaction(connection):
+        insert(connection, [value for taken in batch for value in taken.row])
+        strays = [taken.number for taken in batch if not _speaks_of_its_row(connection, taken)]
+        if batch:
+            first = batch[0].row[0]
+            strays += [batch[seq - first].number for (seq,) in connection.execute(_STRAY_DECISIONS, (first,))]
+        if strays:
+            raise LedgerError(f"{name}:{min(strays)}: ref must be the row that the event speaks of, got another")
     return len(batch)
+
+
+def _speaks_of_its_row(connection: sqlite3.Connection, taken: _Taken) -> bool:
+    """Whether an event that is no decision names the row that recording it would have found, and whose that is."""
+    seq, kind, ref, event = taken.row[0], taken.row[1], taken.row[9], taken.event
+    match event:
+        case ev.Void():
+            where, value = "seq = ? AND kind <> 'void'", event.seq  # type: tuple[str, int | str]
+        case ev.Response():
+            where, value = "id = ? AND kind = 'notice'", event.notice
+        case ev.Removal() | ev.Appeal():
+            where, value = "id = ? AND kind = 'decision'", event.item
+        case _:
+            return kind == "decision" or ref is None
+    found = connection.execute(
+        f"SELECT seq, actor, tenant FROM event WHERE {where} AND seq < ? ORDER BY seq DESC LIMIT 1",  # noqa: S608
+        (value, seq),
+    ).fetchone()
+    if found is None:
+        return ref is None and kind in {"removal", "appeal"}
+    owners = (event.actor or found[1], event.tenant or found[2])
+    return (ref, *taken.row[5:7]) == (found[0], *owners)
