@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,12 @@ from tsclassify.enforcement import (
     tenant_notice,
 )
 from tsclassify.enforcement.case import load_case
+from tsclassify.enforcement.page import _INDICATORS
+from tsclassify.enforcement.svg import bars_of_time
 from tsclassify.enforcement.trend import look_before
 from tsclassify.errors import InputError
 from tsclassify.policy import Policy
+from tsclassify.policy.platform import INDICATORS
 from tsclassify.records import Truth
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)
@@ -245,6 +249,39 @@ def test_the_page_escapes_names_and_stands_alone(tmp_path: Path) -> None:
     assert "<script" not in review._repr_html_()
 
 
+def test_the_page_says_every_indicator_in_words(bad: PlatformReview) -> None:
+    assert set(_INDICATORS) == set(INDICATORS)
+    text = bad.html()
+    for indicator in bad.indicators:
+        assert f"<td>{_INDICATORS[indicator.name]}<br>" in text
+    summary = text[text.index('<p class="finding') : text.index("<h2>Indicators")]
+    assert "_" not in summary.replace("not_effective", "", 1).replace(f"({bad.next_step and bad.next_step.id})", "")
+
+
+def test_marks_that_would_overlap_are_drawn_as_one_with_their_number() -> None:
+    marks = [(float(at), f"day {at}") for at in (1, 50, 51, 52, 90)]
+    drawn = bars_of_time(
+        "zorp", [("notice", [], marks)], 0.0, 100.0, [(0.0, "first"), (1.0, "second"), (100.0, "last")]
+    )
+    circles = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', drawn)]
+    assert len(circles) == 2
+    assert ">3</text>" in drawn
+    assert "3 times, day 50 to day 52" in drawn
+    # A label that would meet the one before it is left out, and the last stays inside the picture.
+    assert "first" in drawn
+    assert "second" not in drawn
+    last = re.search(r'<text x="([\d.]+)"[^>]*>last<', drawn)
+    assert last is not None
+    assert float(last[1]) + 2 * 6.2 <= 680
+
+
+def test_a_platform_with_nothing_on_record_has_no_empty_plots(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        text = review_platform(ledger, PROVIDER, tenant="acme", at="2021-03-01T00:00:00Z").html()
+    assert "No whole week with items on record" in text
+    assert "0.00%" not in text
+
+
 # ---- January 2021
 
 
@@ -304,3 +341,12 @@ def test_under_both_texts_the_provider_itself_was_weeks_late(january: dict[str, 
         (formal,) = [late for late in january[key].overdue if late.id == "formal"]
         assert formal.done_at is not None
         assert (formal.done_at - formal.deadline_at).days > 40
+
+
+def test_a_milder_step_passed_over_is_not_said_to_be_done(january: dict[str, Any]) -> None:
+    review = january["app-store 2021-01-09"]
+    assert review.next_step is None
+    assert [step.id for step in review.steps if step.due is Truth.TRUE and step.taken_at is None] == ["reject"]
+    text = review.html()
+    assert "The most severe step that is due was taken: removal from the store" in text
+    assert "No indicator decides it alone" in text

@@ -68,7 +68,7 @@ def _table(found: PlatformReview) -> None:
     console.print(
         Text(f"{found.tenant} under {found.policy_name} {found.policy_version}, as of {found.at:%Y-%m-%d %H:%M}")
     )
-    table = Table("indicator", "state", "n", "what was found", "the policy asks")
+    table = Table("indicator", "state", "n", "what was found", "true when")
     for indicator in found.indicators:
         cells = (indicator.name, indicator.state.name.lower(), str(indicator.n), indicator.says, indicator.limit)
         table.add_row(*map(Text, cells))

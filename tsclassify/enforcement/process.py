@@ -10,7 +10,7 @@ import numpy as np
 
 from tsclassify.enforcement.history import Around
 from tsclassify.enforcement.ladder import span
-from tsclassify.enforcement.moments import DAY, span_words
+from tsclassify.enforcement.moments import DAY, HOUR, span_words
 from tsclassify.enforcement.observed import NOTHING, Case, Indicator, against, text, unknown
 from tsclassify.enforcement.statistics import Estimate, difference, share, survival_quantile
 from tsclassify.records import Truth
@@ -79,21 +79,27 @@ def unmet_notices(case: Case, name: str, limits: Any) -> Indicator:
 
 
 def slow_response(case: Case, name: str, limits: Any) -> Indicator:
-    limit = f"quantile {limits.quantile:g} of the time to removal above {span_words(span(limits.more_than))}"
+    limit = (
+        f"{limits.quantile:.0%} of notified items are removed only after more than {span_words(span(limits.more_than))}"
+    )
     rows = notified(case, case.now - case.window * DAY)
     if len(rows) < limits.min_notices:
         return unknown(name, "hours", limit, f"{len(rows)} notified items, fewer than {limits.min_notices}")
     ended = np.array([row.removed is not None for row in rows])
     # A removal recorded before the notice (clocks differ) took no time.
     times = np.array([max(0, (row.censored if row.removed is None else row.removed) - row.at) for row in rows])
-    found = survival_quantile(times / 3.6e9, ended, limits.quantile)
-    state = against(found.low, found.high, span(limits.more_than) / 3.6e9, above=True)
-    reached = f"{found.value:.3g} hours" if math.isfinite(found.value) else "not reached"
+    found = survival_quantile(times / HOUR, ended, limits.quantile)
+    state = against(found.low, found.high, span(limits.more_than) / HOUR, above=True)
+    n_up = int((~ended).sum())
     says = (
-        f"time by which {limits.quantile:.0%} of notified items were removed: {reached} "
-        f"({found.low:.3g} to {text(found.high)}); {int((~ended).sum())} of {len(rows)} still up"
+        f"time by which {limits.quantile:.0%} of notified items were removed: {_time(found.value, 'not reached')} "
+        f"({_time(found.low, 'no end')} to {_time(found.high, 'no end')}); {n_up} of {len(rows)} still up"
     )
     return Indicator(name, state, found, "hours", limit, says)
+
+
+def _time(hours: float, never: str) -> str:
+    return span_words(round(hours * HOUR)) if math.isfinite(hours) else never
 
 
 def found_by_others(case: Case, name: str, limits: Any) -> Indicator:
@@ -184,7 +190,8 @@ def large_backlog(case: Case, name: str, limits: Any) -> Indicator:
 
 
 def growing_backlog(case: Case, name: str, limits: Any) -> Indicator:
-    limit = f"certainly more than {limits.more_than_per_day:g} a day"
+    above = f" by more than {limits.more_than_per_day:g} a day" if limits.more_than_per_day else ""
+    limit = f"the queue certainly grows{above}"
     alpha = case.alpha(limits)
     start = case.now - (case.window + case.policy.platform_review.baseline.days) * DAY  # type: ignore[union-attr]
     queue = [row for row in _queue(case, "open_reports") if row.at >= start]
@@ -205,7 +212,7 @@ def growing_backlog(case: Case, name: str, limits: Any) -> Indicator:
 
 
 def missing_controls(case: Case, name: str, limits: Any) -> Indicator:
-    limit = f"all of {', '.join(limits.required)}"
+    limit = f"one of these is missing: {', '.join(limits.required)}"
     states = {control: case.clerk.attested(control, case.now) for control in limits.required}
     absent = [control for control, state in states.items() if state is Truth.FALSE]
     silent = [control for control, state in states.items() if state is Truth.UNKNOWN]

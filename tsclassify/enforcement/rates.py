@@ -36,7 +36,8 @@ def _comparison(case: Case) -> tuple[Days, int] | str:
 
 
 def steady_increase(case: Case, name: str, limits: Any) -> Indicator:
-    limit = f"rate at least {MATERIAL_RATIO:g} times the baseline's, certainly above {limits.min_ratio:g} times"
+    above = "it" if limits.min_ratio == 1 else f"{limits.min_ratio:g} times it"
+    limit = f"share at least {MATERIAL_RATIO:g} times the baseline's, and certainly above {above}"
     compared = _comparison(case)
     if isinstance(compared, str):
         return unknown(name, "ratio of rates", limit, compared)

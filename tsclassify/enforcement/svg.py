@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["Chart", "bars_of_time"]
+__all__ = ["Chart", "bars_of_time", "empty", "nice"]
 
 _WIDTH: Final = 680
 _HEIGHT: Final = 190
@@ -16,9 +16,31 @@ _LEFT: Final = 64
 _RIGHT: Final = 12
 _TOP: Final = 14
 _BOTTOM: Final = 30
+_LETTER: Final = 6.2
+"""Width of a letter of a label, in the units of the picture; letters of system fonts are narrower, on average."""
+_MARK: Final = 5.0
+"""Radius of the circle of a mark."""
 
 
-def _nice(top: float) -> list[float]:
+def empty(title: str, says: str) -> str:
+    """In place of a plot that nothing is on record for."""
+    return f'<figure><figcaption>{html.escape(title)}</figcaption><p class="muted">{html.escape(says)}</p></figure>'
+
+
+def _labels(places: Sequence[tuple[float, str]], y: float) -> str:
+    """Words below an axis, centred on their places but inside the picture; one that would meet the last is left out."""
+    drawn, taken = [], -math.inf
+    for place, says in places:
+        half = len(says) * _LETTER / 2
+        at = min(max(place, half), _WIDTH - half)
+        if at - half < taken:
+            continue
+        taken = at + half + 4
+        drawn.append(f'<text x="{at:.1f}" y="{y:.1f}" text-anchor="middle">{html.escape(says)}</text>')
+    return "".join(drawn)
+
+
+def nice(top: float) -> list[float]:
     """A few round numbers from 0 to at least `top`."""
     if not top > 0 or not math.isfinite(top):
         return [0.0, 1.0]
@@ -57,7 +79,7 @@ class Chart:
         return _LEFT + min(1.0, max(0.0, share)) * (_WIDTH - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
-        top = _nice(self.top)[-1]
+        top = nice(self.top)[-1]
         return _TOP + (1 - min(value, top) / top) * (_HEIGHT - _TOP - _BOTTOM)
 
     def band(self, xs: Sequence[float], lows: Sequence[float], highs: Sequence[float], colour: str) -> None:
@@ -113,18 +135,12 @@ class Chart:
     def render(self) -> str:
         """The figure."""
         grid = []
-        for value in _nice(self.top):
+        for value in nice(self.top):
             y = self.y(value)
             grid.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
             label = html.escape(self.label_y(value))
             grid.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
-        for value in self.ticks_x:
-            label = html.escape(self.label_x(value))
-            # near the edge a centred label would be cut
-            at, anchor = (self.x(value), "middle")
-            if at > _WIDTH - _RIGHT - 24:
-                at, anchor = (_WIDTH - _RIGHT, "end")
-            grid.append(f'<text x="{at:.1f}" y="{_HEIGHT - 10}" text-anchor="{anchor}">{label}</text>')
+        grid.append(_labels([(self.x(value), self.label_x(value)) for value in self.ticks_x], _HEIGHT - 10))
         inner = "".join(grid) + "".join(part() for part in self._parts)
         name = html.escape(self.title)
         return (
@@ -147,34 +163,61 @@ def bars_of_time(
     title
         Heading.
     rows
-        Name, bars (start, end, colour) and marks (position, words) of each row.
+        Name, bars (start, end, colour) and marks (position, words) of each row; marks too close to tell apart are
+        drawn as one, with their number.
     start, end
         Ends of the axis.
     ticks
         Positions with their words.
     """
-    left, height = 120, 28 * len(rows) + 44
+    longest = max((len(name) for name, _, _ in rows), default=0)
+    left, height = min(_WIDTH / 3, max(120, longest * _LETTER + 12)), 28 * len(rows) + 44
 
     def x(value: float) -> float:
         share = (value - start) / ((end - start) or 1.0)
         return left + min(1.0, max(0.0, share)) * (_WIDTH - left - _RIGHT)
 
-    parts = []
-    for position, says in ticks:
-        parts.append(f'<line x1="{x(position):.1f}" x2="{x(position):.1f}" y1="8" y2="{height - 26}" class="grid"/>')
-        label = html.escape(says)
-        parts.append(f'<text x="{x(position):.1f}" y="{height - 8}" text-anchor="middle">{label}</text>')
+    parts = [
+        f'<line x1="{x(position):.1f}" x2="{x(position):.1f}" y1="8" y2="{height - 26}" class="grid"/>'
+        for position, _ in ticks
+    ]
+    parts.append(_labels([(x(position), says) for position, says in ticks], height - 8))
     for index, (name, bars, marks) in enumerate(rows):
         y = 12 + 28 * index
-        parts.append(f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{html.escape(name)}</text>')
+        parts.append(f'<text x="{left - 8:.1f}" y="{y + 14}" text-anchor="end">{html.escape(name)}</text>')
         for a, b, colour in bars:
             width = max(1.5, x(b) - x(a))
             parts.append(f'<rect x="{x(a):.1f}" y="{y}" width="{width:.1f}" height="18" rx="2" fill="{colour}"/>')
-        for position, says in marks:
-            words = f"<title>{html.escape(says)}</title>"
-            parts.append(f'<circle cx="{x(position):.1f}" cy="{y + 9}" r="5" class="taken">{words}</circle>')
+        parts += [_mark(some, y + 9) for some in _close([(x(position), says) for position, says in marks])]
     name = html.escape(title)
     return (
         f"<figure><figcaption>{name}</figcaption>"
         f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{name}">{"".join(parts)}</svg></figure>'
+    )
+
+
+def _close(marks: Sequence[tuple[float, str]]) -> list[list[tuple[float, str]]]:
+    """Marks from left to right, those together whose circles would touch."""
+    together: list[list[tuple[float, str]]] = []
+    for mark in sorted(marks):
+        if together and mark[0] - together[-1][-1][0] < 2 * _MARK + 3:
+            together[-1].append(mark)
+        else:
+            together.append([mark])
+    return together
+
+
+def _mark(marks: Sequence[tuple[float, str]], y: float) -> str:
+    """One mark as a circle, several as one shape from the first to the last with their number."""
+    (first, says), (last, until) = marks[0], marks[-1]
+    if len(marks) == 1:
+        return (
+            f'<circle cx="{first:.1f}" cy="{y}" r="{_MARK:g}" class="taken"><title>{html.escape(says)}</title></circle>'
+        )
+    number = str(len(marks))
+    middle, half = (first + last) / 2, max((last - first) / 2 + _MARK, len(number) * 3 + 4)
+    title = f"<title>{html.escape(f'{number} times, {says} to {until}')}</title>"
+    return (
+        f'<rect x="{middle - half:.1f}" y="{y - 6:g}" width="{2 * half:.1f}" height="12" rx="6" class="taken">{title}'
+        f'</rect><text x="{middle:.1f}" y="{y + 3.2:.1f}" text-anchor="middle" class="many">{number}</text>'
     )
