@@ -204,6 +204,85 @@ def test_an_archive_that_is_no_npz_is_refused(bundle: Path) -> None:
     refused(bundle, "must be a whole npz of plain arrays")
 
 
+def header(text: str) -> bytes:
+    """The beginning of an npy file."""
+    written = f"{text}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(written).to_bytes(2, "little") + written
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        # numpy reads these as Python, and fails with a SyntaxError or a TokenError of its tokenizer
+        header("{'descr': '<f8', 'fortran_order': False, 'shape': (8,), u") + bytes(64),
+        header("{'descr': '<f8', 'fortran_order': False, 'shape': (8L,), }") + bytes(64),
+        header("[" * 9000) + bytes(64),
+        # what is stated is not there: numpy would ask for the memory first
+        header("{'descr': '<f8', 'fortran_order': False, 'shape': (999999999, 8), }") + bytes(64),
+        header("{'descr': '<f8', 'fortran_order': False, 'shape': (8,), }") + bytes(72),
+        header("{'descr': '<f8', 'fortran_order': False, 'shape': (-8,), }") + bytes(64),
+        header("{'descr': '<f8', 'fortran_order': True, 'shape': (8,), }") + bytes(64),
+        header("{'descr': '|O', 'fortran_order': False, 'shape': (8,), }") + bytes(64),
+        header("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (8,), }") + bytes(64),
+        b"\x93NUMPY\x02\x00" + bytes(100),
+        b"\x93NUMPY\x01\x00",
+        b"",
+    ],
+)
+def test_a_header_that_numpy_would_not_write_is_refused(bundle: Path, member: bytes) -> None:
+    with zipfile.ZipFile(bundle / "weights.npz", "w") as archive:
+        archive.writestr("bias.npy", member)
+    reseal(bundle, lambda manifest: None)
+    refused(bundle, "must be a whole npz of plain arrays")
+
+
+def test_an_array_of_another_type_is_refused(bundle: Path) -> None:
+    rewrite_arrays(bundle, lambda arrays: arrays.update(bias=arrays["bias"].astype(np.float32)))
+    refused(bundle, "bias must be float64, got another type")
+
+
+def test_arrays_of_other_names_and_twice_the_same_are_refused(bundle: Path) -> None:
+    rewrite_arrays(bundle, lambda arrays: arrays.update({"../zorp": arrays["bias"]}))
+    refused(bundle, r"arrays must be this library's, each once, got '\.\./zorp\.npy'")
+    content = (bundle / "weights.npz").read_bytes()
+    (bundle / "weights.npz").write_bytes(content.replace(b"../zorp.npy", b"bias.npy\0\0\0"))
+    reseal(bundle, lambda manifest: None)
+    refused(bundle, "each once, got 'bias.npy'")
+
+
+def test_a_directory_cannot_name_one_piece_of_the_archive_many_times(bundle: Path) -> None:
+    content = (bundle / "weights.npz").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        begins, entry = archive.start_dir, 46 + len(archive.infolist()[0].filename)
+    directory = content[begins : begins + entry] * 4 + content[begins + entry : -22]
+    end = content[-22:-10] + len(directory).to_bytes(4, "little") + content[-6:]
+    (bundle / "weights.npz").write_bytes(content[:begins] + directory + end)
+    with zipfile.ZipFile(bundle / "weights.npz") as archive:
+        assert sum(entry.file_size for entry in archive.infolist()) > 2 * len(content)
+    reseal(bundle, lambda manifest: None)
+    refused(bundle, "must be a whole npz of plain arrays")
+
+
+def test_a_directory_without_end_is_not_read(bundle: Path) -> None:
+    with zipfile.ZipFile(bundle / "weights.npz", "w") as archive:
+        for number in range(2000):
+            archive.writestr(f"zorp{number}.npy", b"")
+    reseal(bundle, lambda manifest: None)
+    refused(bundle, "must be a whole npz of plain arrays")
+
+
+def test_files_together_are_bounded_as_each_is(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file under many names costs its reader its size many times, and its maker nothing."""
+    for number in range(4):
+        (bundle / f"zorp{number}").hardlink_to(bundle / "weights.npz")
+    names = {f"zorp{number}": {} for number in range(4)}
+    reseal(bundle, lambda manifest: manifest["files"].update(names))
+    reseal(bundle, lambda manifest: None)
+    read_bundle(bundle)
+    monkeypatch.setattr("tsclassify.model.bundle._MAX_BUNDLE_BYTES", 36 << 20)
+    refused(bundle, r"copy/zorp\d: file must be at most \d+ bytes, got 8395496")
+
+
 def test_a_folder_that_is_no_bundle_is_not_overwritten(bundle: Path, tmp_path: Path) -> None:
     model, _ = read_bundle(bundle)
     (tmp_path / "mine").mkdir()

@@ -66,6 +66,7 @@ FAULTS = {
     "number_nan": ("act: 0.80, clause: R.1", "act: .nan, clause: R.1"),
     "operating_point_both": ("{recall: 0.9}", "{recall: 0.9, precision: 0.5}"),
     "operating_point_neither": ("{recall: 0.9}", "{else: best}"),
+    "operating_point_null": ("{recall: 0.9}", "{precision: null, recall: null}"),
     "review_above_act": ("{review: 0.30, act: 0.80,", "{review: 0.90, act: 0.80,"),
     "scope_of_kind": ("{scope: account, says: we suspend", "{scope: tenant, says: we suspend"),
     "score_of_test": ("scores: {violent_threat: act}", "scores: {violent_threat: acts}"),
@@ -201,3 +202,17 @@ def test_misspelt_keys_cost_no_new_schema(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(PolicyError, match="key must be one that the language has"):
             Policy.parse("policy: zorp\nzorp: 1\nblick: 2\n")
     assert made == [1]
+
+
+def test_a_finding_needs_a_platform_review_that_is_not_null() -> None:
+    text = re.sub(r"^platform_review:\n(  .*\n)+", "platform_review: null\n", BASE, flags=re.MULTILINE)
+    text = text.replace(", {indicator: high_rate}", "")
+    assert "platform_review: null" in text
+    (fault,) = faults_of(text)
+    assert fault.message == "finding must come from a platform review, got a policy without one"
+
+
+def test_a_measure_that_is_null_is_one_left_out() -> None:
+    text = BASE.replace("{recall: 0.9}", "{recall: 0.9, precision: null}")
+    asked = Policy.parse(text).categories["incitement"].review
+    assert (asked.recall, asked.precision) == (0.9, None)

@@ -9,12 +9,10 @@ sentence. The hash of the manifest is the hash of the model.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +22,8 @@ from numpy.typing import NDArray
 
 from tsclassify.errors import BundleError
 from tsclassify.features.spec import FeatureSpec
-from tsclassify.model.soundness import check_model
+from tsclassify.model.arrays import pack_arrays, unpack_arrays
+from tsclassify.model.soundness import CALIBRATION_PARTS, check_model
 from tsclassify.model.trained import LANES, SIGNAL_LANES, TrainedModel
 from tsclassify.records import ModelInfo, OperatingPoint, SignalBand
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -39,6 +38,7 @@ _SUMS: Final = "SHA256SUMS"
 _REQUIRED: Final = ("weights.npz", "lexicon.tsv", "top_features.tsv", "CARD.md")
 _MAX_MANIFEST_BYTES: Final = 4 << 20
 _MAX_FILE_BYTES: Final = 256 << 20
+_MAX_BUNDLE_BYTES: Final = 512 << 20
 _ARRAYS: Final = {
     "weights": (np.int8, LANES),
     "weight_scales": (np.float64, LANES),
@@ -76,7 +76,7 @@ def write_bundle(model: TrainedModel, folder: str | os.PathLike[str], *, texts: 
     if target.exists() and not (target / _MANIFEST).is_file():
         raise BundleError(f"{target.name}: folder must be a bundle or not exist, got something else")
     files = {name: text.encode() for name, text in texts.items()}
-    files["weights.npz"] = _pack_arrays(model)
+    files["weights.npz"] = _pack(model)
     files["lexicon.tsv"] = _lexicon_text(model.lexicon).encode()
     missing = sorted(set(_REQUIRED) - set(files))
     if missing:
@@ -112,17 +112,14 @@ def _sums(digests: Mapping[str, str]) -> bytes:
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
 
 
-def _pack_arrays(model: TrainedModel) -> bytes:
-    """All arrays as an uncompressed npz, so that its bytes depend on no compression library."""
+def _pack(model: TrainedModel) -> bytes:
     arrays: dict[str, NDArray[Any]] = {
         name: np.ascontiguousarray(getattr(model, name), dtype=dtype) for name, (dtype, _) in _ARRAYS.items()
     }
     for group in _CALIBRATIONS:
         for name, values in sorted(getattr(model, group).items()):
             arrays[f"{group}.{name}"] = np.ascontiguousarray(values, dtype=np.float64)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    return pack_arrays(arrays)
 
 
 def _lexicon_text(lexicon: Mapping[str, str]) -> str:
@@ -178,7 +175,11 @@ def read_bundle(folder: str | os.PathLike[str]) -> tuple[TrainedModel, str]:
         raise BundleError(f"{path.name or path}: bundle must be a folder, got no such folder")
     raw = _read_file(path, _MANIFEST, _MAX_MANIFEST_BYTES)
     manifest = _parse_manifest(path.name, raw)
-    contents = {name: _checked_file(path, name, stated) for name, stated in _files(path.name, manifest).items()}
+    contents: dict[str, bytes] = {}
+    left = _MAX_BUNDLE_BYTES
+    for name, stated in _files(path.name, manifest).items():
+        contents[name] = _checked_file(path, name, stated, min(left, _MAX_FILE_BYTES))
+        left -= len(contents[name])
     digests = {_MANIFEST: _sha256(raw), **{name: _sha256(content) for name, content in contents.items()}}
     if _read_file(path, _SUMS, _MAX_MANIFEST_BYTES) != _sums(digests):
         raise BundleError(
@@ -204,7 +205,8 @@ def _read_file(path: Path, name: str, limit: int) -> bytes:
         size = file.stat().st_size
         if size > limit:
             raise BundleError(f"{path.name}/{name}: file must be at most {limit} bytes, got {size}")
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(size)
     except OSError as error:
         raise BundleError(f"{path.name}/{name}: file must be readable, got {error.strerror}") from error
 
@@ -240,8 +242,8 @@ def _files(bundle: str, manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]
     return files
 
 
-def _checked_file(path: Path, name: str, stated: Mapping[str, Any]) -> bytes:
-    content = _read_file(path, name, _MAX_FILE_BYTES)
+def _checked_file(path: Path, name: str, stated: Mapping[str, Any], limit: int) -> bytes:
+    content = _read_file(path, name, limit)
     if len(content) != stated.get("bytes"):
         raise BundleError(f"{path.name}/{name}: size must be {stated.get('bytes')} bytes, got {len(content)}")
     digest = _sha256(content)
@@ -253,21 +255,13 @@ def _checked_file(path: Path, name: str, stated: Mapping[str, Any]) -> bytes:
     return content
 
 
-def _unpack_arrays(bundle: str, content: bytes) -> dict[str, NDArray[Any]]:
+def _unpack(bundle: str, content: bytes) -> dict[str, NDArray[Any]]:
     where = f"{bundle}/weights.npz"
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise BundleError(f"{where}: arrays must be stored uncompressed, got a compressed one")
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        if not all(isinstance(values, np.ndarray) for values in arrays.values()):
-            raise ValueError("a member that is no array")
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
-        raise BundleError(f"{where}: file must be a whole npz of plain arrays, got something else") from error
+    dtypes = {name: dtype for name, (dtype, _) in _ARRAYS.items()}
+    dtypes |= {f"{group}.{part}": np.float64 for group in _CALIBRATIONS for part in CALIBRATION_PARTS}
+    arrays = unpack_arrays(where, content, dtypes)
     for name, (dtype, lanes) in _ARRAYS.items():
-        values = arrays.get(name)
-        if values is None or values.dtype != dtype or values.shape[-1:] != (lanes,):
+        if name not in arrays or arrays[name].shape[-1:] != (lanes,):
             raise BundleError(f"{where}: {name} must be {np.dtype(dtype).name} with {lanes} lanes, got something else")
     for name, values in arrays.items():
         if values.dtype.kind == "f" and not bool(np.isfinite(values).all()):
@@ -283,7 +277,7 @@ def _build(bundle: str, manifest: Mapping[str, Any], contents: Mapping[str, byte
         category: tuple(OperatingPoint(**point) for point in table)
         for category, table in manifest["operating_points"].items()
     }
-    arrays = _unpack_arrays(bundle, contents["weights.npz"])
+    arrays = _unpack(bundle, contents["weights.npz"])
     allowed = {"weights": {1 << spec.bits}, "signal_weights": {1 << bits for bits in range(8, spec.bits + 1)}}
     for name, counts in allowed.items():
         if arrays[name].ndim != 2 or arrays[name].shape[0] not in counts:

@@ -14,7 +14,10 @@ from tsclassify.model.trained import TrainedModel
 from tsclassify.records import OperatingPoint, SignalBand
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
-__all__ = ["check_model"]
+__all__ = ["CALIBRATION_PARTS", "check_model"]
+
+CALIBRATION_PARTS: Final = ("knots", "values", "slopes")
+"""Arrays of a calibration."""
 
 _HEADS: Final = {
     "calibration": len(CATEGORIES),
@@ -63,9 +66,9 @@ def check_model(bundle: str, model: TrainedModel) -> None:
 
 
 def _check_calibration(place: str, arrays: Mapping[str, NDArray[Any]], n_heads: int) -> None:
-    if set(arrays) != {"knots", "values", "slopes"}:
+    if set(arrays) != set(CALIBRATION_PARTS):
         raise BundleError(f"{place} must have knots, values and slopes, got others")
-    knots, values, slopes = (arrays[name] for name in ("knots", "values", "slopes"))
+    knots, values, slopes = (arrays[name] for name in CALIBRATION_PARTS)
     if any(array.dtype != np.float64 or array.ndim != 2 for array in (knots, values, slopes)):
         raise BundleError(f"{place} must be float64 of two dimensions, got something else")
     fits = knots.shape == values.shape and slopes.shape == (n_heads, 2)

@@ -129,7 +129,8 @@ class Checker:
     def check_point(self, asked: Any, path: Path, level: str) -> None:
         if not isinstance(asked, dict) or set(asked) - {"precision", "recall", "else"}:
             return
-        given = [key for key in ("precision", "recall") if key in asked]
+        # The types read null as a measure left out.
+        given = [key for key in ("precision", "recall") if asked.get(key) is not None]
         if len(given) != 1:
             self.say(path, f"operating point must ask precision or recall, got {' and '.join(given) or 'neither'}")
         if level == "review" and asked.get("else") == "review_only":
@@ -265,7 +266,7 @@ class Checker:
     def check_review_leaf(self, leaf: dict[str, Any], place: Path) -> None:
         if "indicator" in leaf:
             self.known(leaf["indicator"], (*place, "indicator"), "indicator", self.indicators)
-        if "finding" in leaf and "platform_review" not in self.data:
+        if "finding" in leaf and self.data.get("platform_review") is None:
             hint = "add the key platform_review"
             self.say((*place, "finding"), "finding must come from a platform review, got a policy without one", hint)
 
