@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -218,3 +219,19 @@ def test_the_one_text_among_many_that_is_none_is_named(wrong: Any, is_ascii: boo
     texts = ["zorp" if is_ascii else "zörp"] * 400 + [wrong]
     with pytest.raises(InputError, match="text 400 must be"):
         encode_texts(texts)
+
+
+def test_what_is_remembered_of_hostile_texts_is_bounded_in_bytes() -> None:
+    """A stretch of a thousand signs is a thousand tokens, and a word of 48 letters has 150 pieces."""
+    features_of("zorp went to the river", FeatureSpec(), LEXICON)
+    signs, letters = "!?,;:()%$#", "abcdefghij"
+    tracemalloc.start()
+    try:
+        for number in range(120):
+            digits = [int(digit) for digit in f"{number:03d}"]
+            features_of("".join(signs[d] for d in digits) * 330, FeatureSpec(), LEXICON)
+            features_of("".join(letters[d] for d in digits) * 16, FeatureSpec(), LEXICON)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000

@@ -89,7 +89,6 @@ def _token_hash(text: str) -> int:
     return hashing.text_hash(text)
 
 
-@functools.lru_cache(maxsize=16384)
 def _pieces(word: str, shortest: int, longest: int, n_skeletons: int) -> tuple[tuple[int, int, int], ...]:
     """(hash, first, end) of each piece of a word with a blank on each side; positions in the word, clipped.
 
@@ -110,6 +109,11 @@ def _pieces(word: str, shortest: int, longest: int, n_skeletons: int) -> tuple[t
                 h, last = mix(h, ord(letter)), letter
         found += [(h, 0, len(word))] * n_skeletons
     return tuple(found)
+
+
+_PIECES: Final = functools.lru_cache(maxsize=16384)(_pieces)
+_LONGEST: Final = 20
+"""Letters of a word whose pieces are remembered: a longer one has many, and is seldom seen again."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -316,7 +320,8 @@ def _char_features(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon)
         seen.add(token.text)
         # A piece has a span of its own only where the word is written letter by letter.
         start, stop = token.start, token.end
-        pieces = _pieces(token.text, spec.char_min, spec.char_max, spec.n_skeletons)
+        read = _PIECES if len(token.text) <= _LONGEST else _pieces
+        pieces = read(token.text, spec.char_min, spec.char_max, spec.n_skeletons)
         if stop - start == len(token.text):
             found += [(h, start + first, start + end, "piece") for h, first, end in pieces]
         else:

@@ -29,7 +29,10 @@ MAX_TOKENS: Final = 32768
 NAMES: Final = {rules.URL: "<url>", rules.USER: "<user>", rules.NUMBER: "<num>", rules.EMAIL: "<email>"}
 
 _STRETCHES: Final = 16384
-"""Stretches remembered under one lexicon: some megabytes."""
+_SHORT: Final = 64
+_FEW: Final = 8
+"""Stretches remembered, under one lexicon and apart from any: those of few characters and tokens, as words are, so
+that the memory stays at some megabytes whatever is read."""
 
 _STRETCH: Final = re.compile(r"[^\x00-\x20\x7f]+")
 
@@ -129,8 +132,19 @@ def _cut(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-@functools.lru_cache(maxsize=16384)
-def _lex_stretch(text: str) -> tuple[tuple[Token, ...], int, int]:
+_Stretch = tuple[tuple[Token, ...], int, int]
+
+_LEXED: Final[dict[str, _Stretch]] = {}
+
+
+def _remember(known: dict[str, _Stretch], text: str, read: _Stretch) -> None:
+    if len(known) >= _STRETCHES:
+        known.clear()
+    if len(text) <= _SHORT and len(read[0]) <= _FEW:
+        known[text] = read
+
+
+def _lex_stretch(text: str) -> _Stretch:
     """Tokens of one stretch with spans in it, signs after the last token, and flags for the next."""
     codes: list[int] = []
     kinds: list[int] = []
@@ -184,11 +198,12 @@ def _settle(token: Token, lexicon: Lexicon | None) -> Token:
     return Token(text, start, end, kind, flags)
 
 
-_Stretch = tuple[tuple[Token, ...], int, int]
-
-
 def _read_stretch(text: str, lexicon: Lexicon | None) -> _Stretch:
-    found, tail, tail_flags = _lex_stretch(text)
+    lexed = _LEXED.get(text)
+    if lexed is None:
+        lexed = _lex_stretch(text)
+        _remember(_LEXED, text, lexed)
+    found, tail, tail_flags = lexed
     return tuple(_settle(token, lexicon) for token in found), tail, tail_flags
 
 
@@ -236,8 +251,6 @@ def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:
     """
     tokens: list[Token] = []
     known: dict[str, _Stretch] = {} if lexicon is None else lexicon.known.setdefault(_STRETCH, {})
-    if len(known) > _STRETCHES:
-        known.clear()
     gap = 0
     starts = rules.STARTS
     at = 0
@@ -252,7 +265,8 @@ def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:
         stretch = text[start:end]
         read = known.get(stretch)
         if read is None:
-            read = known[stretch] = _read_stretch(stretch, lexicon)
+            read = _read_stretch(stretch, lexicon)
+            _remember(known, stretch, read)
         found, tail, tail_flags = read
         if found:
             written, first, last, kind, flags = found[0]
