@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,42 @@ def test_a_measure_that_is_null_is_one_left_out() -> None:
     text = BASE.replace("{recall: 0.9}", "{recall: 0.9, precision: null}")
     asked = Policy.parse(text).categories["incitement"].review
     assert (asked.recall, asked.precision) == (0.9, None)
+
+
+def many(n: int, line: str) -> str:
+    return "".join(line.format(k) for k in range(n))
+
+
+def test_hundreds_of_unknown_names_take_no_minute_and_are_told_up_to_a_thousand() -> None:
+    """Each was compared with every known name, which took a quarter of an hour for half a megabyte."""
+    tiers = many(
+        900, "  - {{id: t{0}, when: {{all: [{{act: incitement}}, {{meta: m, in: [{0}]}}]}}, do: [akt_{0}, ack_{0}]}}\n"
+    )
+    text = BASE.replace("tiers:\n", f"tiers:\n{tiers}")
+    text = text.replace("actions:\n", "actions:\n" + many(900, "  act_{0}: {{scope: item, says: x}}\n"))
+    began = time.process_time()
+    faults = faults_of(text)
+    assert time.process_time() - began < 2
+    assert len(faults) == 1001
+    assert faults[-1].message == "file must have at most 1,000 faults, got more"
+    assert sum("did you mean" in fault.hint for fault in faults) == 50
+
+
+def test_a_crowded_list_or_mapping_is_refused() -> None:
+    clauses = many(1001, "  C.{0}: x\n")
+    (fault,) = faults_of(BASE.replace("clauses:\n", f"clauses:\n{clauses}"))
+    assert fault.message == "a list or a mapping must have at most 1,000 entries, got more"
+    actions = ", ".join(["remove"] * 1000)
+    Policy.parse(BASE.replace("do: [remove, suspend]", f"do: [{actions}]"))
+    actions += ", remove"
+    (fault,) = faults_of(BASE.replace("do: [remove, suspend]", f"do: [{actions}]"))
+    assert fault.message == "a list or a mapping must have at most 1,000 entries, got more"
+
+
+def test_a_fault_shows_nothing_that_a_terminal_would_obey() -> None:
+    for hostile in ("\x1b[2J", "\u202e", "\u2066", "\x9b"):
+        text = BASE.replace("kind: platform", f'"zorp\\u{ord(hostile[0]):04x}": 1 # {hostile}\nkind: platform')
+        with pytest.raises(PolicyError) as caught:
+            Policy.parse(text)
+        assert not set(hostile[0]) & set(str(caught.value))
+        assert hostile[0] not in str(caught.value.faults[0])

@@ -14,7 +14,7 @@ from typing import Any, Final
 from tsclassify.policy import schema
 from tsclassify.policy.check_cases import check_cases
 from tsclassify.policy.conditions import ITEM_KINDS
-from tsclassify.policy.faults import Fault, nearest, shown
+from tsclassify.policy.faults import MAX_HINTS, Fault, nearest, shown
 from tsclassify.policy.platform import Indicators, PlatformReview
 from tsclassify.policy.raw import is_number, mapping, meant, names_in, raw_leaves, rules
 from tsclassify.policy.strict_yaml import Path, Tree
@@ -89,7 +89,8 @@ class Checker:
         if not isinstance(name, str) or name in names:
             return isinstance(name, str)
         listed = f"one of {', '.join(names[:12])}" if names else "defined in this file"
-        self.say(path, f"{what} must be {listed}, got {shown(name)}", nearest(name, names), on_key=on_key)
+        hint = nearest(name, names) if len(self.faults) < MAX_HINTS else ""
+        self.say(path, f"{what} must be {listed}, got {shown(name)}", hint, on_key=on_key)
         return False
 
     def unique(self, ids: Iterable[tuple[Any, Path]], what: str, reserved: tuple[str, ...] = ()) -> None:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
-__all__ = ["Fault", "Mark", "nearest", "render", "shown"]
+__all__ = ["MAX_FAULTS", "MAX_HINTS", "Fault", "Mark", "nearest", "render", "shown"]
 
+MAX_FAULTS: Final = 1000
+"""Faults of a file that are told; a person mends no more at once."""
+
+MAX_HINTS: Final = 50
+"""Faults that look for the name that may have been meant: among many names that takes a millisecond each."""
+
+_NAMES: Final = 200
 _WIDTH = 110
 
 
@@ -62,16 +70,21 @@ class Fault:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}: "
-        subject = f"{self.path}: " if self.path else ""
+        subject = f"{_plain(self.path)}: " if self.path else ""
         rows = [f"{place}{subject}{self.message}"]
         if self.excerpt.strip():
             start = max(0, self.column - 1 - _WIDTH // 2) if self.column > _WIDTH else 0
-            excerpt = self.excerpt[start : start + _WIDTH].replace("\t", " ")
+            excerpt = _plain(self.excerpt[start : start + _WIDTH].replace("\t", " "))
             rows.append(f"{self.line:>5} | {excerpt}")
             rows.append(f"      | {' ' * (self.column - 1 - start)}^")
         if self.hint:
             rows.append(f"      = hint: {self.hint}")
         return "\n".join(rows)
+
+
+def _plain(text: str) -> str:
+    """A text as a terminal may show it: one character for each, none that moves or turns others."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def render(faults: Iterable[Fault]) -> str:
@@ -80,8 +93,9 @@ def render(faults: Iterable[Fault]) -> str:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """``did you mean 'x'?`` for the known name that is most like `name`, or empty."""
-    found = difflib.get_close_matches(str(name)[:64], [str(k) for k in known], n=1, cutoff=0.6)
+    """``did you mean 'x'?`` for the known name (of the first hundreds) that is most like `name`, or empty."""
+    names = [str(k)[:64] for k in islice(known, _NAMES)]
+    found = difflib.get_close_matches(str(name)[:64], names, n=1, cutoff=0.6)
     return f"did you mean {found[0]!r}?" if found else ""
 
 

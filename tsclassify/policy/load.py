@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tsclassify.errors import BundleError, PolicyError
 from tsclassify.policy import schema
 from tsclassify.policy.checks import check
-from tsclassify.policy.faults import Fault, nearest, render
+from tsclassify.policy.faults import MAX_FAULTS, Fault, nearest, render
 from tsclassify.policy.platform import PlatformReview
 from tsclassify.policy.strict_yaml import MAX_BYTES, Tree, parse
 from tsclassify.policy.testcase import TestCase
@@ -318,4 +318,8 @@ def _validate(tree: Tree) -> tuple[schema.Document | None, list[Fault]]:
         faults += check(tree)
     elif not faults:
         faults.append(Fault(1, 1, "", "file must hold a mapping, got nothing"))
-    return document, sorted(set(faults))
+    told = sorted(set(faults))
+    if len(told) > MAX_FAULTS:
+        last = told[MAX_FAULTS]
+        told[MAX_FAULTS:] = [replace(last, message=f"file must have at most {MAX_FAULTS:,} faults, got more", hint="")]
+    return document, told

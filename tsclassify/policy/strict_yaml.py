@@ -14,11 +14,12 @@ import yaml
 
 from tsclassify.policy.faults import Fault, Mark
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Tree", "parse"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_ENTRIES", "MAX_NODES", "Tree", "parse"]
 
 MAX_BYTES: Final = 512 * 1024
 MAX_DEPTH: Final = 24
 MAX_NODES: Final = 50_000
+MAX_ENTRIES: Final = 1000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT: Final = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
@@ -120,6 +121,8 @@ class _Builder:
             self.stop(mark, "value must be written out, got an anchor", hint="a policy has no anchors or aliases")
         if event.tag is not None and event.tag != "!":
             self.stop(mark, f"value must have no tag, got {event.tag[:60]!r}")
+        if self.stack and not self.stack[-1].seen_key and len(self.stack[-1].container) >= MAX_ENTRIES:
+            self.stop(mark, f"a list or a mapping must have at most {MAX_ENTRIES:,} entries, got more")
         self.n_nodes += 1
         if self.n_nodes > MAX_NODES:
             self.stop(mark, f"file must hold at most {MAX_NODES:,} values, got more")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tsclassify.policy.conditions import ITEM_KINDS, LADDER_KINDS, REVIEW_KINDS
-from tsclassify.policy.faults import Fault, Mark, nearest, shown
+from tsclassify.policy.faults import MAX_FAULTS, Fault, Mark, nearest, shown
 from tsclassify.policy.schema import Document
 from tsclassify.policy.strict_yaml import Path, Tree
 
@@ -152,9 +152,9 @@ def _sentence(error: Any) -> tuple[str, str]:
 
 
 def faults_of(error: ValidationError, tree: Tree) -> list[Fault]:
-    """One fault for each of pydantic's errors, in its order."""
-    faults = []
-    details = error.errors(include_url=False)
+    """One fault for each of pydantic's errors, in its order; of very many, those of the beginning."""
+    faults: list[Fault] = []
+    details = error.errors(include_url=False)[:MAX_FAULTS]
     # A key that is misspelt is one fault: its right name is not missing as well.
     meant = {
         (_path(detail["loc"][:-1])[0], nearest(detail["loc"][-1], _known_keys(detail["loc"])))
