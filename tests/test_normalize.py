@@ -119,6 +119,14 @@ def test_very_long_posts_are_read_up_to_a_bound() -> None:
     assert len(normalize("ab" * 100_000).tokens) > 1000
 
 
+@pytest.mark.parametrize("n", [MAX_WORD - 1, MAX_WORD, MAX_WORD + 1, MAX_WORD + 2, 3 * MAX_WORD, 5 * MAX_WORD + 2])
+def test_a_spaced_out_letter_beyond_the_longest_word_normalizes_once(n: int) -> None:
+    """A run that is cut at the longest word leaves one letter, which must not be spaced out once more."""
+    for text in ("c " * n, "zz " + "c " * n + "zz", "c " * n + "o r"):
+        once = normalize(text).text
+        assert normalize(once).text == once
+
+
 def test_table_is_a_fixed_point() -> None:
     table = char_table()
     index, entries = table.index.tolist(), table.entries.tolist()

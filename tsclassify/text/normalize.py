@@ -296,10 +296,18 @@ def normalize(text: str, lexicon: Lexicon | None = None) -> NormalizedText:
     tokens = tokenize(text, lexicon)
     parts: list[str] = []
     near = rules.GAP_ONE | rules.GAP_WIDE
+    run = 0  # single letters so far, each one blank apart
     for number, token in enumerate(tokens):
+        if not token.is_single:
+            run = 0
+        elif run and (run == 2 or token.flags & near != rules.GAP_ONE):
+            # A third one comes only behind a joined run that was cut at its longest, and was one letter stretched.
+            parts.append(" ")
+            run = 1
+        else:
+            run += 1
         if number:
-            wide = token.is_single and tokens[number - 1].is_single and token.flags & near != rules.GAP_ONE
-            parts.append("  " if wide else " ")
+            parts.append(" ")
         parts.append(token.text)
     disguised = any(token.flags & rules.DISGUISED for token in tokens)
     return NormalizedText(text="".join(parts), tokens=tuple(tokens), is_disguised=disguised)
