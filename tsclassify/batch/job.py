@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
 
 from tsclassify.batch.block import BlockResult, Counts, process_block
 from tsclassify.batch.pipeline import in_order
@@ -35,6 +37,22 @@ CHECKPOINT_S: Final = 1.0
 THREADS_PER_TURN: Final = 4
 """Threads that take turns at signals, which are a twentieth of their work: what one of them remembers of words takes
 20 MB (benchmarks/batch.py)."""
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+
+
+class _Record(msgspec.Struct):
+    """The types of a job record."""
+
+    state: Literal["running", "finishing", "done"]
+    job: dict[str, Any]
+    place: dict[str, _Count | str]
+    written: tuple[_Count, _Count]
+    counts: dict[str, _Count | dict[str, _Count]]
+    inputs: list[dict[str, Any]]
+    guards: dict[str, Any] | None = None
+    summary: BatchSummary | None = None
 
 
 class StoppedError(TsclassifyError):
@@ -218,7 +236,7 @@ class Job:
             return None
         out = self.files.out
         record = self.files.record() if resume or not overwrite else None
-        if record is not None and record["state"] == "done" and not (resume and out.exists()):
+        if record is not None and record.get("state") == "done" and not (resume and out.exists()):
             record = None
         if record is not None and not resume:
             raise InputError(
@@ -226,9 +244,11 @@ class Job:
                 hint="add --resume to go on, or --force to start again",
             )
         if record is None:
-            if out.exists() and not overwrite:
-                raise InputError(f"{out}: output must not exist, got a file", hint="add --force to replace it")
+            taken = None if overwrite else self.files.taken()
+            if taken is not None:
+                raise InputError(f"{taken}: output must not exist, got a file", hint="add --force to replace it")
             return None
+        self._check_record(record)
         mine, theirs = self._fingerprint(), record["job"]
         for name in sorted(mine.keys() | theirs.keys()):
             if mine.get(name) != theirs.get(name):
@@ -237,6 +257,26 @@ class Job:
                     hint="repeat the first command, or start again with --force",
                 )
         return record
+
+    def _check_record(self, record: dict[str, Any]) -> None:
+        """Refuse a record that a run could not go on from: it may be cut, or made by hand."""
+        try:
+            found = msgspec.convert(record, _Record)
+            state = _State.from_dict(record)
+            if not 0 <= state.place.source < max(1, len(self.sources)):
+                raise ValueError("a place outside the inputs")
+            if state.guards is not None:
+                self.plan.breaker(state.guards)
+            if (found.state == "done") != (found.summary is not None):
+                raise ValueError("a summary at the wrong time")
+        except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError, IndexError, MemoryError):
+            raise self._damaged() from None
+
+    def _damaged(self) -> InputError:
+        path = "" if self.files is None else self.files.record_path
+        return InputError(
+            f"{path}: job record must be whole, got a damaged one", hint="remove it and start without --resume"
+        )
 
     def _save(self, status: str, state: _State, summary: BatchSummary | None = None, *, durable: bool = True) -> None:
         if self.files is None:
@@ -332,11 +372,4 @@ def _check_paths(files: JobFiles, sources: Sequence[Source]) -> None:
     out = files.out
     if out.name.endswith((".gz", ".zst", ".bz2", ".xz", ".zip")):
         raise InputError(f"{out}: output must be JSONL or Parquet, got a packed name", hint="write to - and pipe it on")
-    if not out.parent.is_dir():
-        raise InputError(f"{out}: folder must be there, got none")
-    if out.is_dir():
-        raise InputError(f"{out}: output must be a file, got a folder")
-    for path in (out, files.rejects, files.partial, files.record_path):
-        for source in sources:
-            if source.path is not None and path.exists() and path.samefile(source.path):
-                raise InputError(f"{path}: output must not be an input, got the same file")
+    files.check([source.path for source in sources if source.path is not None])

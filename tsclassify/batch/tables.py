@@ -30,6 +30,7 @@ from tsclassify.batch.reading import Place
 from tsclassify.errors import InputError
 from tsclassify.io.blocks import BLOCK_LINES, Block, Oversize
 from tsclassify.io.lines import reject_record
+from tsclassify.io.outputs import new_file
 from tsclassify.io.sources import Source, io_fault
 
 __all__ = ["TableOutput", "TablePiece", "lines_of_table", "read_table"]
@@ -236,11 +237,12 @@ class TableOutput:
                 if file.read(4) == b"PAR1":
                     return
                 file.seek(0)
-                with pq.ParquetWriter(ready, self.schema, compression="zstd") as writer:
-                    for table in self._row_groups(file, size):
-                        writer.write_table(table, row_group_size=ROW_GROUP)
-            with ready.open("rb+") as file:
-                os.fsync(file.fileno())
+                with new_file(ready) as made:
+                    with pq.ParquetWriter(made, self.schema, compression="zstd") as writer:
+                        for table in self._row_groups(file, size):
+                            writer.write_table(table, row_group_size=ROW_GROUP)
+                    made.flush()
+                    os.fsync(made.fileno())
             ready.replace(spool)
         except OSError as error:
             raise io_fault(str(spool), error) from None

@@ -63,8 +63,8 @@ def command(
     Exit status: 0 done, 1 an error in one sentence, 2 wrong usage, 3 done but some lines were rejected, 130 or 143
     stopped by a signal.
     """
-    if summary_path is not None and not Path(summary_path).parent.is_dir():
-        raise InputError(f"{summary_path}: folder must be there, got none")
+    if summary_path is not None:
+        _check_summary(Path(summary_path), inputs, out, rejects)
     renamed = _parse_fields(fields)
     selection = tuple(outcome.strip() for outcome in select.split(",") if outcome.strip())
     stop = threading.Event()
@@ -123,6 +123,18 @@ def command(
         click.echo(f"tsclassify: {summary.n_rejected:,} lines rejected, see {where}", err=True)
         return EXIT_REJECTED
     return 0
+
+
+def _check_summary(path: Path, inputs: tuple[str, ...], out: str, rejects: str | None) -> None:
+    """Refuse a summary that would be written over something else, before hours of work and not after."""
+    from tsclassify.io.outputs import JobFiles, check_output
+    from tsclassify.io.sources import find_sources
+
+    sources = [source.path for source in find_sources(inputs) if source.path is not None]
+    if out == "-":
+        check_output(path, inputs=sources, what="summary")
+    else:
+        JobFiles(Path(out), Path(rejects) if rejects else None).check(sources, path)
 
 
 def _parse_fields(given: str) -> dict[str, str]:

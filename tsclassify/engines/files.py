@@ -76,8 +76,10 @@ def score_files(
     recipe = Recipe.of(model=model, policy=policy, fields=fields, select=select, max_line=max_line)
     plan = recipe.plan()
     files = JobFiles(Path(out), None if rejects is None else Path(rejects))
-    if files.out.exists() and not overwrite:
-        raise InputError(f"{files.out}: output must not exist, got a file", hint="add --force to replace it")
+    files.check([source.path for source in sources if source.path is not None])
+    taken = None if overwrite else files.taken()
+    if taken is not None:
+        raise InputError(f"{taken}: output must not exist, got a file", hint="add --force to replace it")
     counts = Counts()
     breaker = plan.breaker()
     guard = None if breaker is None else partial(guarded, plan=plan, breaker=breaker)
