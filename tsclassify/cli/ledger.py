@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from pathlib import Path
@@ -33,20 +32,17 @@ def command() -> None:
 
 def _rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Place and object of every line of a JSONL file, or of standard input for ``-``; a fault names its line."""
+    from tsclassify.io.rows import bounded_lines, json_object
+    from tsclassify.io.sources import standard_input
+
     name = "standard input" if path == "-" else Path(path).name
     try:
-        lines = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115
+        lines = standard_input() if path == "-" else Path(path).open("rb")  # noqa: SIM115
     except OSError as error:
         raise InputError(f"{name}: file must be readable, got {error.strerror or 'an error'}") from None
     with lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = msgspec.json.decode(line, type=dict[str, Any])
-            except (msgspec.DecodeError, UnicodeError):
-                raise InputError(f"{name}:{number}: line must be a JSON object") from None
-            yield f"{name}:{number}", row
+        for number, raw in bounded_lines(lines, name):
+            yield f"{name}:{number}", json_object(raw, f"{name}:{number}")
 
 
 class _Decider:

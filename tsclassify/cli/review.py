@@ -39,11 +39,14 @@ def command(
     import msgspec
 
     from tsclassify.enforcement import Ledger, read_labelled, review_platform
+    from tsclassify.io.outputs import check_output
     from tsclassify.policy import Policy
 
     at = f"{as_of}T00:00:00Z" if len(as_of) == 10 else as_of
     policy = Policy.load(policy_name, as_of=at[:10])
     sample = None if labelled is None else read_labelled(labelled)
+    if output is not None:
+        check_output(Path(output), inputs=[Path(name) for name in (ledger, labelled) if name is not None], what="page")
     with Ledger.open(ledger, read_only=True) as book:
         found = review_platform(book, policy, tenant=tenant, at=at, labelled=sample)
     if output is not None:

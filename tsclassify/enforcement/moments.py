@@ -16,6 +16,8 @@ DAY: Final = 24 * HOUR
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+_FIRST: Final = (dt.datetime.min.replace(tzinfo=dt.UTC) - _EPOCH) // _MICROSECOND
+_LAST: Final = (dt.datetime.max.replace(tzinfo=dt.UTC) - _EPOCH) // _MICROSECOND
 
 
 def moment(value: dt.datetime | str, place: str) -> dt.datetime:
@@ -31,7 +33,7 @@ def moment(value: dt.datetime | str, place: str) -> dt.datetime:
     Raises
     ------
     InputError
-        When the value is no moment or has no offset.
+        When the value is no moment, has no offset, or lies outside the years 1 to 9999 in UTC.
     """
     if isinstance(value, str):
         length = len(value)
@@ -48,6 +50,11 @@ def moment(value: dt.datetime | str, place: str) -> dt.datetime:
         raise InputError(
             f"{place}: time must carry an offset, got a naive one", hint="add Z or an offset such as +01:00"
         )
+    if not dt.MINYEAR < value.year < dt.MAXYEAR:
+        try:
+            value.astimezone(dt.UTC)
+        except OverflowError:
+            raise InputError(f"{place}: time must lie in the years 1 to 9999 of UTC, got one outside") from None
     return value
 
 
@@ -57,8 +64,8 @@ def micros(value: dt.datetime) -> int:
 
 
 def aware(value: int) -> dt.datetime:
-    """The aware datetime in UTC of a count of microseconds."""
-    return _EPOCH + dt.timedelta(microseconds=value)
+    """The aware datetime in UTC of a count of microseconds; an end beyond the year 9999 is its end."""
+    return _EPOCH + dt.timedelta(microseconds=max(_FIRST, min(value, _LAST)))
 
 
 def iso(value: int | None) -> str | None:

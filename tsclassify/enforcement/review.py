@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from tsclassify.enforcement.history import load
 from tsclassify.enforcement.indicators import measure
 from tsclassify.enforcement.ladder import Clerk
@@ -32,6 +30,7 @@ from tsclassify.enforcement.store import translated
 from tsclassify.enforcement.timeline import Run, facts_at, rests_on, time_line
 from tsclassify.enforcement.trend import look_before
 from tsclassify.errors import InputError
+from tsclassify.io.rows import bounded_lines, json_object
 from tsclassify.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -225,16 +224,12 @@ def read_labelled(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     InputError
         With the line that is not as described.
     """
-    rows = []
-    with Path(path).open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                rows.append(msgspec.json.decode(line, type=dict[str, Any]))
-            except (msgspec.DecodeError, UnicodeError):
-                raise InputError(f"{Path(path).name}:{number}: line must be a JSON object") from None
-    return rows
+    name = Path(path).name
+    try:
+        with Path(path).open("rb") as lines:
+            return [json_object(raw, f"{name}:{number}") for number, raw in bounded_lines(lines, name)]
+    except OSError as error:
+        raise InputError(f"{name}: file must be readable, got {error.strerror or 'an error'}") from None
 
 
 def _sample(ledger: Ledger, clerk: Clerk, labelled: Iterable[Mapping[str, Any]], now: int) -> Labelled:

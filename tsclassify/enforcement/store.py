@@ -123,6 +123,8 @@ def connect(path: Path, *, create: bool, read_only: bool, busy_s: float = 30.0) 
     """
     if path.is_dir():
         raise LedgerError(f"{path.name}: ledger must be a file, got a folder")
+    if path.exists() and not path.is_file():
+        raise LedgerError(f"{path.name}: ledger must be a plain file, got a device or a pipe")
     if not path.exists() and (read_only or not create):
         raise LedgerError(f"{path.name}: ledger must exist, got no such file")
     with translated(path):

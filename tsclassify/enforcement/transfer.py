@@ -18,6 +18,8 @@ from tsclassify.enforcement.packing import pack, unpack
 from tsclassify.enforcement.store import COLUMNS, Row, chain, digest, transaction, translated
 from tsclassify.enforcement.writer import HELD, basis_of, insert, own_id
 from tsclassify.errors import InputError, LedgerError
+from tsclassify.io.outputs import check_output, new_file
+from tsclassify.io.rows import bounded_lines
 
 if TYPE_CHECKING:
     from tsclassify.enforcement.ledger import Ledger
@@ -80,12 +82,16 @@ def export(ledger: Ledger, path: Path) -> int:
     Raises
     ------
     LedgerError
-        When the file cannot be written.
+        When the file cannot be written, is the ledger itself, or is no plain file.
     """
+    try:
+        check_output(path, others=[ledger.path], what="export")
+    except InputError as error:
+        raise LedgerError(error.message) from None
     part = path.with_name(path.name + ".part")
     n = 0
     try:
-        with part.open("wb") as out, translated(ledger.path):
+        with new_file(part) as out, translated(ledger.path):
             for row in ledger._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY seq"):  # noqa: S608
                 seq, kind, at, known, id_, actor, tenant, tier, basis, ref, body, chained = row
                 line = _Line(
@@ -128,15 +134,15 @@ def load(ledger: Ledger, path: Path) -> int:
         When a line does not chain, or the ledger holds other events; complete batches before it stay.
     """
     n_here = len(ledger)
-    if n_here:
-        _same_beginning(ledger, path, n_here)
     added = 0
     batch: list[_Taken] = []
     before = bytes.fromhex(ledger.head)
     try:
+        if n_here:
+            _same_beginning(ledger, path, n_here)
         with path.open("rb") as lines:
-            for number, raw in enumerate(lines, start=1):
-                if number <= n_here or not raw.strip():
+            for number, raw in bounded_lines(lines, path.name):
+                if number <= n_here:
                     continue
                 taken = _row(raw, number, n_here + added + len(batch) + 1, before, path.name)
                 before = taken.row[-1]
@@ -145,6 +151,8 @@ def load(ledger: Ledger, path: Path) -> int:
                     added += _insert(ledger, batch, path.name)
                     batch = []
         added += _insert(ledger, batch, path.name)
+    except InputError as error:
+        raise LedgerError(error.message) from None
     except OSError as error:
         raise LedgerError(f"{path.name}: export must be readable, got {error.strerror or 'an error'}") from None
     return added
@@ -152,7 +160,7 @@ def load(ledger: Ledger, path: Path) -> int:
 
 def _same_beginning(ledger: Ledger, path: Path, n_here: int) -> None:
     with path.open("rb") as lines:
-        for number, raw in enumerate(lines, start=1):
+        for number, raw in bounded_lines(lines, path.name):
             if number == n_here:
                 if _parse(raw, number, path.name).hash != ledger.head:
                     break
@@ -163,7 +171,7 @@ def _same_beginning(ledger: Ledger, path: Path, n_here: int) -> None:
 def _parse(raw: bytes, number: int, name: str) -> _Line:
     try:
         return _DECODER.decode(raw)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise LedgerError(f"{name}:{number}: line must be an exported row, got something else") from None
 
 
@@ -190,7 +198,7 @@ def _fits(line: _Line, body: bytes, place: str) -> Decision | ev.Event:
         if not isinstance(event, Decision):
             ev.check(event, line.kind)
         at = moment(event.at or "", place)
-    except (msgspec.DecodeError, UnicodeError, InputError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError, InputError):
         raise LedgerError(f"{place}: body must be an event of its kind, got something else") from None
     named: str | None = None
     tiers: set[str | None] = {None}

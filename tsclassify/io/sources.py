@@ -22,6 +22,7 @@ __all__ = [
     "io_fault",
     "open_stream",
     "sniff",
+    "standard_input",
 ]
 
 MAX_RATIO: Final = 1000.0
@@ -157,7 +158,7 @@ class _Counted(io.RawIOBase):
         return size
 
     def close(self) -> None:
-        if self._raw is not sys.stdin.buffer:
+        if self._raw is not getattr(sys.stdin, "buffer", None):
             self._raw.close()
         super().close()
 
@@ -239,6 +240,19 @@ class _Guarded:
         self._counted.close()
 
 
+def standard_input() -> BinaryIO:
+    """The bytes of standard input.
+
+    Raises
+    ------
+    InputError
+        When the process was started with it closed.
+    """
+    if sys.stdin is None:
+        raise InputError("standard input: must be open, got a closed one")
+    return sys.stdin.buffer
+
+
 def open_stream(source: Source, *, max_ratio: float = MAX_RATIO) -> ByteStream:
     """Open an input for reading its unpacked bytes.
 
@@ -255,7 +269,7 @@ def open_stream(source: Source, *, max_ratio: float = MAX_RATIO) -> ByteStream:
         When it cannot be opened; later reads raise it when the packed data is cut off, damaged or a bomb.
     """
     try:
-        raw: Any = sys.stdin.buffer if source.path is None else source.path.open("rb", buffering=0)
+        raw: Any = standard_input() if source.path is None else source.path.open("rb", buffering=0)
         head = raw.read(4)
     except OSError as error:
         raise io_fault(source.name, error) from None
