@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -60,10 +61,34 @@ def cli() -> None:
     """
 
 
+def _say(error: object) -> None:
+    """Tell an error on stderr, without a character that a terminal would obey: names of files may hold any."""
+    told = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(error))
+    click.echo(f"tsclassify: {told}", err=True)
+
+
+def _open_streams() -> None:
+    """Put something in the place of a closed stream: what is told to nobody is dropped, results are not."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        # Opened for reading, so that the first result fails and a command without any does not.
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; every error on purpose becomes one sentence on stderr and an exit status."""
+    _open_streams()
+    try:
+        return _run(argv)
+    finally:
+        _drop_what_failed()
+
+
+def _run(argv: list[str] | None) -> int:
     try:
         result = cli.main(args=argv, prog_name="tsclassify", standalone_mode=False)
+        _flush()
     except click.exceptions.Abort:
         click.echo("tsclassify: stopped", err=True)
         return 130
@@ -71,15 +96,36 @@ def main(argv: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except GateError as error:
-        click.echo(f"tsclassify: {error}", err=True)
+        _say(error)
         return EXIT_GATE
     except TsclassifyError as error:
-        click.echo(f"tsclassify: {error}", err=True)
+        _say(error)
         return EXIT_ERROR
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_ERROR
+    except OSError as error:
+        # Files are named where they are used; what is left is mostly a full disk behind a redirection.
+        place = "standard output" if error.filename is None else error.filename
+        _say(f"{place}: must be usable, got {(error.strerror or type(error).__name__).lower()}")
+        return EXIT_ERROR
+    except MemoryError:
+        _say("memory: must suffice for the input, got too little")
+        return EXIT_ERROR
     return result if isinstance(result, int) else 0
+
+
+def _flush() -> None:
+    if not sys.stdout.closed:
+        sys.stdout.flush()
+
+
+def _drop_what_failed() -> None:
+    """Drop what standard output did not take: the interpreter would try once more at its end, and complain."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
