@@ -15,7 +15,7 @@ from tsclassify.errors import InputError
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ArrowScorer", "ArrowTexts", "result_array", "result_type", "texts_of"]
+__all__ = ["ArrowScorer", "ArrowTexts", "check_names", "result_array", "result_type", "texts_of"]
 
 _TRUTH_WORDS = ("false", "unknown", "true")
 
@@ -35,6 +35,18 @@ class ArrowTexts:
     data: NDArray[np.uint8]
     offsets: NDArray[np.int64]
     valid: NDArray[np.bool_]
+
+
+def check_names(schema: pyarrow.Schema, place: str) -> None:
+    """Refuse two columns of one name: which of two texts counts would depend on the reader.
+
+    Raises
+    ------
+    InputError
+        Naming `place`.
+    """
+    if len(set(schema.names)) != len(schema.names):
+        raise InputError(f"{place}: columns must have names of their own, got one twice")
 
 
 def texts_of(column: pyarrow.Array, name: str = "text") -> ArrowTexts:
@@ -169,6 +181,7 @@ class ArrowScorer:
     def decide(self, batch: pyarrow.RecordBatch) -> tuple[Decided, NDArray[np.bool_]]:
         """Decide the rows that hold a text: the decisions, and bool (m,) which rows they belong to."""
         fields = self.plan.fields
+        check_names(batch.schema, "batch")
         if fields.text not in batch.schema.names:
             raise InputError(f"batch: a column {fields.text!r} must be there, got {len(batch.schema.names)} others")
         texts = texts_of(batch.column(fields.text), fields.text)
@@ -219,6 +232,11 @@ def _stated_signals(
     name = plan.fields.signals
     if name not in batch.schema.names:
         return {}
+    import pyarrow as pa
+
+    kind = batch.schema.field(name).type
+    if not (pa.types.is_struct(kind) or pa.types.is_map(kind) or pa.types.is_null(kind)):
+        raise InputError(f"batch: {name} must be a struct or a map of booleans, got {str(kind)[:40]}")
     stated: dict[int, dict[str, bool | None]] = {}
     for row, value in enumerate(batch.column(name).take(rows).to_pylist()):
         if not value:

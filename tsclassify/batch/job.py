@@ -347,7 +347,7 @@ class Job:
         if not isinstance(block, Block | Oversize):
             from tsclassify.batch.tables import lines_of_table
 
-            block = lines_of_table(block)
+            block = lines_of_table(block, self.sources[unit.source].name)
         try:
             room = self._rooms.pop()
         except IndexError:

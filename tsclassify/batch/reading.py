@@ -72,7 +72,7 @@ def read_units(
         if sniff(source) == "parquet":
             from tsclassify.batch.tables import read_table
 
-            yield from (Unit(piece, index) for piece in read_table(source, at))
+            yield from (Unit(piece, index) for piece in read_table(source, at, max_ratio))
             continue
         stream = open_stream(source, max_ratio=max_ratio)
         try:

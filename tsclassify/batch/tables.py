@@ -15,15 +15,17 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tsclassify.batch.arrow import ArrowScorer, result_array, result_type
+from tsclassify.batch.arrow import ArrowScorer, check_names, result_array, result_type
 from tsclassify.batch.block import BlockResult, Counts, count_decided, guardable
 from tsclassify.batch.plan import Decided, Plan
 from tsclassify.batch.reading import Place
@@ -31,7 +33,7 @@ from tsclassify.errors import InputError
 from tsclassify.io.blocks import BLOCK_LINES, Block, Oversize
 from tsclassify.io.lines import reject_record
 from tsclassify.io.outputs import new_file
-from tsclassify.io.sources import Source, io_fault
+from tsclassify.io.sources import MAX_RATIO, RATIO_FLOOR, Source, io_fault
 
 __all__ = ["TableOutput", "TablePiece", "lines_of_table", "read_table"]
 
@@ -54,36 +56,97 @@ class TablePiece:
     running: Any
 
 
-def read_table(source: Source, at: Place) -> Iterator[TablePiece]:
+def read_table(source: Source, at: Place, max_ratio: float = MAX_RATIO) -> Iterator[TablePiece]:
     """Rows of one Parquet file from a place on, `BLOCK_LINES` at a time.
 
     Raises
     ------
     InputError
-        When the file is damaged, or not what it was.
+        When the file is damaged, not what it was, has two columns of one name, or unpacks to more than `max_ratio`
+        times its size.
     """
     if source.path is None:
         raise InputError(f"{source.name}: Parquet must be a file, got stdin")
-    try:
+    with _faults(source.name):
         with source.path.open("rb") as file:
             running = hashlib.file_digest(file, "sha256")
         if at.sha256 and running.hexdigest() != at.sha256:
             raise InputError(f"{source.name}: input must be the same to go on, got another", hint="use --force")
-        row = 0
+        row = unpacked = 0
         with pq.ParquetFile(source.path) as table:
+            check_names(table.schema_arrow, source.name)
+            _check_ratio(source, _stated_bytes(table.metadata), max_ratio)
             for batch in table.iter_batches(batch_size=BLOCK_LINES):
+                unpacked += _spread_bytes(batch)
+                _check_ratio(source, unpacked, max_ratio)
                 skip = max(0, at.offset - row)
                 row += len(batch)
                 if skip < len(batch):
                     piece = batch.slice(skip)
                     first = row - len(piece)
                     yield TablePiece(piece, first, len(piece), first + 1, len(piece), running)
+
+
+@contextmanager
+def _faults(place: str) -> Iterator[None]:
+    """What Arrow raises for a file that is no whole Parquet file, as one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(f"{place}: Parquet must unpack into the memory there is, got more") from None
     except OSError as error:
         if isinstance(error, pa.ArrowException) or error.errno is None:
-            raise InputError(f"{source.name}: Parquet must be whole, got damaged data") from None
-        raise io_fault(source.name, error) from None
-    except pa.ArrowException:
-        raise InputError(f"{source.name}: Parquet must be whole, got damaged data") from None
+            raise InputError(f"{place}: Parquet must be whole, got damaged data") from None
+        raise io_fault(place, error) from None
+    except (pa.ArrowException, UnicodeDecodeError, OverflowError):
+        raise InputError(f"{place}: Parquet must be whole, got damaged data") from None
+
+
+@contextmanager
+def _values_of(piece: TablePiece, source: str) -> Iterator[None]:
+    """What Python cannot hold of the values of some rows, such as a date in the year 5,000,000, as one sentence."""
+    place = f"{source}: rows {piece.first_line} to {piece.first_line + piece.n_lines - 1}"
+    try:
+        yield
+    except MemoryError:
+        raise InputError(f"{place} must fit into the memory there is, got more") from None
+    except (pa.ArrowException, OverflowError, UnicodeDecodeError, RecursionError):
+        raise InputError(f"{place} must hold values that JSON can hold, got others") from None
+
+
+def _stated_bytes(metadata: Any) -> int:
+    """Unpacked bytes of a file as it states them: of its pages, or four for each value, whichever is more."""
+    pages: int = sum(
+        metadata.row_group(group).column(column).total_uncompressed_size
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    )
+    values: int = metadata.num_rows * metadata.num_columns
+    return max(pages, 4 * values)
+
+
+def _spread_bytes(batch: Any) -> int:
+    """Bytes of the rows with every word of a dictionary written out as often as it stands."""
+    size: int = batch.nbytes
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and column.type.value_type in (pa.string(), pa.large_string()):
+            size += pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
+    return size
+
+
+def _plain_type(kind: Any) -> Any:
+    """The type of values without a dictionary: a message of a spool has none."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _check_ratio(source: Source, unpacked: int, max_ratio: float) -> None:
+    if unpacked > RATIO_FLOOR and unpacked > max_ratio * (source.size or 0):
+        raise InputError(
+            f"{source.name}: unpacked size must be at most {max_ratio:g} times the packed size, got more",
+            hint="raise --max-ratio if you trust the file",
+        )
 
 
 def _plain(value: Any) -> Any:
@@ -98,19 +161,20 @@ def _plain(value: Any) -> Any:
     raise InputError(f"parquet: values must have a JSON form, got {type(value).__name__}")
 
 
-def lines_of_table(piece: TablePiece) -> Block:
+def lines_of_table(piece: TablePiece, source: str) -> Block:
     """Rows as JSONL, so that Parquet input gives the very lines that JSONL input would.
 
     Times become ISO 8601, bytes base64, NaN and infinities null; a null field is left out.
     """
     lines = []
-    for present in _rows(piece.batch):
-        try:
-            line = json.dumps(present, default=_plain, ensure_ascii=False, allow_nan=False)
-        except ValueError:
-            line = json.dumps(_without_nan(present), default=_plain, ensure_ascii=False)
-        lines.append(line.encode("utf-8", "surrogateescape") + b"\n")
-    data = b"".join(lines)
+    with _values_of(piece, source):
+        for present in _rows(piece.batch):
+            try:
+                line = json.dumps(present, default=_plain, ensure_ascii=False, allow_nan=False)
+            except ValueError:
+                line = json.dumps(_without_nan(present), default=_plain, ensure_ascii=False)
+            lines.append(line.encode("utf-8", "surrogateescape") + b"\n")
+        data = b"".join(lines)
     return Block(data, piece.offset, len(data), piece.first_line, piece.n_lines, piece.running)
 
 
@@ -164,18 +228,19 @@ class TableOutput:
             return
         schemas = []
         for source in sources:
-            try:
+            with _faults(source.name):
                 schemas.append(pq.read_schema(source.path).remove_metadata())
-            except (OSError, pa.ArrowException):
-                raise InputError(f"{source.name}: Parquet must be whole, got damaged data") from None
+            check_names(schemas[-1], source.name)
             if not schemas[-1].equals(schemas[0]):
                 raise InputError(f"{source.name}: columns must be those of {sources[0].name}, got others")
-        self.schema = self.scorer.schema(schemas[0])
+        plain = [pa.field(part.name, _plain_type(part.type), part.nullable) for part in schemas[0]]
+        self.schema = self.scorer.schema(pa.schema(plain))
 
     def process(self, block: Block | Oversize | TablePiece, source: str) -> BlockResult:
         """Rows of one block as an Arrow message with its length before it."""
         if isinstance(block, TablePiece):
-            return self._rows(block, source)
+            with _values_of(block, source):
+                return self._rows(block, source)
         if isinstance(block, Oversize):
             counts = Counts(lines=1, rejected=Counter(too_long=1))
             return BlockResult(memoryview(b""), reject_record(source, block), counts)
@@ -209,8 +274,8 @@ class TableOutput:
         rejected = []
         others = piece.batch.drop_columns([self.plan.fields.text])
         for row in missing.tolist():
-            values = others.slice(row, 1).to_pylist()[0]
-            item = {name: _without_nan(value) for name, value in values.items() if value is not None}
+            values = next(_rows(others.slice(row, 1)), {})
+            item = {name: _without_nan(value) for name, value in values.items()}
             record = {"source": source, "line": piece.first_line + row, "reason": "no_text"}
             detail = {"detail": "the text must be a UTF-8 string, got null or other bytes", "item": item}
             rejected.append(json.dumps({**record, **detail}, default=_plain).encode() + b"\n")

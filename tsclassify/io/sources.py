@@ -16,6 +16,7 @@ from tsclassify.errors import InputError
 
 __all__ = [
     "MAX_RATIO",
+    "RATIO_FLOOR",
     "ByteStream",
     "Source",
     "find_sources",
