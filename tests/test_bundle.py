@@ -187,6 +187,10 @@ def test_arrays_that_could_not_be_used_are_refused(
         (lambda manifest: manifest["features"].update(mask="no"), "mask must be bool, got str"),
         (lambda manifest: manifest["features"].update(skips=[True]), "skips must be tuple"),
         (lambda manifest: manifest.update(languages=[1]), "languages must be language codes"),
+        (lambda manifest: manifest.update(languages=["\x1b[2J"]), "languages must be language codes"),
+        (lambda manifest: manifest.update(name="\ud800"), "name must be letters, digits"),
+        (lambda manifest: manifest.update(name="z" * 65), "name must be letters, digits"),
+        (lambda manifest: manifest.update(name=""), "name must be letters, digits"),
         (lambda manifest: manifest.update(sources=[1]), "figures and sources must be objects"),
     ],
 )

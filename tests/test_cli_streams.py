@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from batch_fakes import jsonl, posts
+from test_bundle import reseal
+from tsclassify.cli import main
+from tsclassify.enforcement import Ledger
+from tsclassify.resources import shipped
 
 TESTS = Path(__file__).parent
 SHELL = f"{sys.executable} {TESTS / 'batch_main.py'}"
@@ -65,4 +71,39 @@ def test_a_name_in_an_error_does_nothing_to_a_terminal(folder: Path, name: str) 
     assert done.returncode == 1
     said = done.stderr.decode()
     assert "must be usable, got no such file or directory" in said
+    assert said.replace("\n", "").isprintable()
+
+
+STEERING = "\x1b]0;zorp\x07\u202e\x9b31m"
+
+
+def test_a_bundle_says_nothing_that_a_terminal_would_obey(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = Path(shutil.copytree(shipped("models", "en-v1"), tmp_path / "copy"))
+    (bundle / "CARD.md").write_text(f"# {STEERING}\n", encoding="utf-8")
+    source = dict.fromkeys(("name", "licence", "use"), f"{STEERING}[red]zorp")
+    reseal(bundle, lambda manifest: manifest.update(sources=[source]))
+    raw = (bundle / "manifest.json").read_text(encoding="utf-8").replace("\\u202e", "\u202e")
+    assert "\u202e" in raw
+    (bundle / "manifest.json").write_text(raw, encoding="utf-8")
+    sums = (bundle / "SHA256SUMS").read_text().splitlines()
+    digest = hashlib.sha256(raw.encode()).hexdigest()
+    sums = [f"{digest}  manifest.json" if line.endswith("manifest.json") else line for line in sums]
+    (bundle / "SHA256SUMS").write_text("\n".join(sums) + "\n")
+    for more in ([], ["--card"], ["--json"]):
+        assert main(["model", "show", str(bundle), *more]) == 0
+        said = capsys.readouterr().out
+        assert "zorp" in said
+        assert said.replace("\n", "").isprintable()
+
+
+def test_a_ledger_says_nothing_that_a_terminal_would_obey(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Ledger.open(tmp_path / "l.db") as book:
+        at = "2021-01-05T10:00:00+00:00"
+        book.notice(STEERING, items=[STEERING], at=at)
+        book.human_action("take", STEERING, at=at, by=STEERING, tenant=STEERING)
+    given = [str(tmp_path / "l.db"), "--policy", "hosting-provider"]
+    assert main(["review", *given, "--tenant", STEERING, "--as-of", "2021-01-09"]) == 0
+    assert main(["ledger", "standing", *given, STEERING, "--at", "2021-01-09T00:00:00Z"]) == 0
+    said = capsys.readouterr().out
+    assert "zorp" in said
     assert said.replace("\n", "").isprintable()

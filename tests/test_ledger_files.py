@@ -11,6 +11,8 @@ from tsclassify.cli import main
 from tsclassify.enforcement import Ledger, read_labelled
 from tsclassify.enforcement.moments import aware
 from tsclassify.errors import InputError, LedgerError
+from tsclassify.evaluate.labelled import read_labelled as labelled_posts
+from tsclassify.evaluate.report import Report
 from tsclassify.io import rows
 
 AT = "2021-01-05T10:00:00+00:00"
@@ -87,6 +89,20 @@ def test_nesting_without_end_is_refused(path: Path, tmp_path: Path, capsys: pyte
     (tmp_path / "deep.jsonl").write_text('{"kind":"removal","x":' + "[" * 200_000 + "]" * 200_000 + "}\n")
     assert main(["ledger", "record", str(path), str(tmp_path / "deep.jsonl")]) == 1
     assert capsys.readouterr().err == "tsclassify: deep.jsonl:1: line must be a JSON object\n"
+
+
+def test_nesting_without_end_is_refused_wherever_lines_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "deep.jsonl").write_text('{"text":"zorp","gold":' + "[" * 200_000 + "\n")
+    packs = ["hosting-provider", "community"]
+    assert main(["policy", "diff", *packs, "--on", str(tmp_path / "deep.jsonl")]) == 1
+    assert "deep.jsonl:1: line must be JSON, got something else" in capsys.readouterr().err
+    with pytest.raises(InputError, match="line must be JSON, got something else"):
+        labelled_posts(tmp_path / "deep.jsonl")
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    with pytest.raises(InputError):
+        Report.load(tmp_path / "deep.json")
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])

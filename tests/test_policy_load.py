@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 import time
 from pathlib import Path
 
@@ -185,3 +186,21 @@ def test_a_pack_of_more_than_two_hundred_lines_loads_in_a_tenth_of_a_second() ->
         Policy.parse(data)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.1
+
+
+@pytest.mark.parametrize("steering", ["\\x1b[2J", "\\u202e", "\\x9b", "\\0", "\\r", "\\u2066", "\\x7f"])
+def test_text_that_would_steer_a_terminal_or_turn_a_page_is_refused(steering: str) -> None:
+    for text in (f'policy: "zorp{steering}"', f'"zorp{steering}": 1', f'clauses: {{R.1: ["{steering}"]}}'):
+        tree = parse(text.encode())
+        assert [fault.message for fault in tree.faults] == ["text must hold no control or bidi characters, got one"]
+
+
+def test_joiners_and_line_breaks_are_text() -> None:
+    text = 'policy: "a\u200db\u200cc"\nsays: |\n  one\n  two\r\n'
+    assert parse(text.encode()).faults == []
+
+
+def test_a_pipe_among_the_versions_of_a_policy_is_passed_over(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.yaml")
+    with pytest.raises(PolicyError, match=r"folder must hold \.yaml files, got none"):
+        Policy.load(tmp_path)

@@ -303,6 +303,8 @@ def make_plan(
             raise InputError(f"fields: name must be one of {', '.join(_RENAMEABLE)}, got {part!r}")
         if not isinstance(name, str) or not name:
             raise InputError(f"fields: {part} must be renamed to a name, got {name!r}")
+        if any("\ud800" <= c <= "\udfff" for c in name):
+            raise InputError(f"fields: {part} must be renamed to valid Unicode, got a lone surrogate")
     for outcome in select:
         if outcome not in SELECTIONS:
             raise InputError(f"select: outcome must be one of {', '.join(SELECTIONS)}, got {outcome!r}")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tsclassify.decision import Decision
     from tsclassify.policy import Policy
 
-__all__ = ["plain", "plain_json", "tier_style"]
+__all__ = ["escaped", "plain", "plain_json", "plain_page", "tier_style"]
 
 _INERT: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories of what could move, hide or turn other text."""
@@ -37,6 +37,11 @@ def plain(text: str) -> str:
     return "".join(shown)
 
 
+def plain_page(text: str) -> str:
+    """A page of text, `plain` in each of its lines."""
+    return "\n".join(plain(line) for line in text.split("\n"))
+
+
 def plain_json(value: Any) -> str:
     """JSON on one line for a terminal: the characters that `plain` shows are escaped, letters are not.
 
@@ -45,7 +50,11 @@ def plain_json(value: Any) -> str:
     >>> print(plain_json({"text": "é\x1b\u202e"}))
     {"text": "é\\u001b\\u202e"}
     """
-    written = json.dumps(value, ensure_ascii=False)
+    return escaped(json.dumps(value, ensure_ascii=False))
+
+
+def escaped(written: str) -> str:
+    """JSON as it stands, with the characters that `plain` shows escaped."""
     return "".join(
         json.dumps(c)[1:-1] if not c.isprintable() and unicodedata.category(c) in _INERT else c for c in written
     )

@@ -210,14 +210,20 @@ def standing(ledger: str, subject: str, policy_name: str, at: str, as_json: bool
     if as_json:
         click.echo(msgspec.json.encode(found.to_dict()).decode())
         return
-    click.echo(f"{found.subject} ({found.of}) under {found.policy_name} {found.policy_version}: step {found.step}")
+    from tsclassify.cli.display import plain
+
+    def say(text: str) -> None:
+        # Names in a ledger are those of others.
+        click.echo(plain(text))
+
+    say(f"{found.subject} ({found.of}) under {found.policy_name} {found.policy_version}: step {found.step}")
     for strike in found.strikes:
         when, until = f"{strike.at:%Y-%m-%d %H:%M}", f"{strike.expires_at:%Y-%m-%d}"
-        click.echo(f"  strike {when} {strike.tier}, {strike.n_acts} act(s), until {until}")
+        say(f"  strike {when} {strike.tier}, {strike.n_acts} act(s), until {until}")
     upcoming = found.next_step
     if upcoming is not None:
         missing = ", ".join(f"{amount} more {name}" for name, amount in upcoming.missing.items()) or "nothing"
         since = "" if upcoming.due_since is None else f" since {upcoming.due_since:%Y-%m-%d}"
-        click.echo(f"  next step: {upcoming.id}, due{since}; missing: {missing}")
+        say(f"  next step: {upcoming.id}, due{since}; missing: {missing}")
     for reversal in found.reversals:
-        click.echo(f"  to reverse: {reversal.step}, taken {reversal.taken_at:%Y-%m-%d}, no longer follows")
+        say(f"  to reverse: {reversal.step}, taken {reversal.taken_at:%Y-%m-%d}, no longer follows")

@@ -26,17 +26,20 @@ def show(path: str | None, card: bool, as_json: bool) -> None:
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from tsclassify.classifier import load, locate_bundle
+    from tsclassify.cli.display import escaped, plain, plain_page
 
     folder = locate_bundle(path)
     classifier = load(folder)
     if card or as_json:
-        click.echo((folder / ("CARD.md" if card else "manifest.json")).read_text(encoding="utf-8"), nl=False)
+        written = (folder / ("CARD.md" if card else "manifest.json")).read_text(encoding="utf-8")
+        click.echo(plain_page(written) if card else escaped(written), nl=False)
         return
     info = classifier.info
     console = Console(highlight=False)
-    console.print(f"{info.name}  sha256 {info.sha256}  languages {', '.join(info.languages)}")
+    console.print(Text(f"{info.name}  sha256 {info.sha256}  languages {', '.join(info.languages)}"))
     table = Table(box=None, pad_edge=False, title="operating points", title_justify="left")
     for name in ("category", "prior", "threshold", "precision", "95 % interval", "recall", "positives"):
         table.add_column(name, justify="left" if name == "category" else "right")
@@ -56,10 +59,6 @@ def show(path: str | None, card: bool, as_json: bool) -> None:
     for name in ("source", "licence", "use", "rows"):
         sources.add_column(name, justify="right" if name == "rows" else "left")
     for source in classifier.model.sources:
-        sources.add_row(
-            str(source.get("name", "")),
-            str(source.get("licence", "")),
-            str(source.get("use", "")),
-            str(source.get("n_rows", "")),
-        )
+        said = (source.get(name, "") for name in ("name", "licence", "use", "n_rows"))
+        sources.add_row(*(Text(plain(str(value))) for value in said))
     console.print(sources)

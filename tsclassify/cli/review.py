@@ -67,24 +67,30 @@ def _table(found: PlatformReview) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from tsclassify.cli.display import plain
+
+    def shown(text: str) -> Text:
+        # Names in a ledger are those of others.
+        return Text(plain(text))
+
     console = Console(highlight=False)
     console.print(
-        Text(f"{found.tenant} under {found.policy_name} {found.policy_version}, as of {found.at:%Y-%m-%d %H:%M}")
+        shown(f"{found.tenant} under {found.policy_name} {found.policy_version}, as of {found.at:%Y-%m-%d %H:%M}")
     )
     table = Table("indicator", "state", "n", "what was found", "true when")
     for indicator in found.indicators:
         cells = (indicator.name, indicator.state.name.lower(), str(indicator.n), indicator.says, indicator.limit)
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(shown, cells))
     console.print(table)
     rests = f" (rests on {', '.join(found.rests_on)})" if found.rests_on else ""
-    console.print(Text(f"finding: {found.finding}{rests}"))
+    console.print(shown(f"finding: {found.finding}{rests}"))
     upcoming = found.next_step
     if upcoming is None:
-        console.print(Text("next step: none"))
+        console.print(shown("next step: none"))
     else:
         missing = ", ".join(f"{amount} more {name}" for name, amount in found.missing.items()) or "nothing"
-        console.print(Text(f"next step: {upcoming.id}, due since {upcoming.due_since:%Y-%m-%d}; missing: {missing}"))
+        console.print(shown(f"next step: {upcoming.id}, due since {upcoming.due_since:%Y-%m-%d}; missing: {missing}"))
     for late in found.overdue:
-        console.print(Text(f"overdue: {late.says}"))
+        console.print(shown(f"overdue: {late.says}"))
     for reversal in found.reversals:
-        console.print(Text(f"to reverse: {reversal.step}, taken {reversal.taken_at:%Y-%m-%d}, no longer follows"))
+        console.print(shown(f"to reverse: {reversal.step}, taken {reversal.taken_at:%Y-%m-%d}, no longer follows"))

@@ -190,7 +190,7 @@ def _from_file(path: Path) -> dict[str, list[Any]]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise InputError(f"{path}:{number}: line must be JSON, got something else") from None
             if not isinstance(row, dict):
                 raise InputError(f"{path}:{number}: line must be a JSON object, got {type(row).__name__}")

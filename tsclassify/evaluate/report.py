@@ -206,7 +206,7 @@ class Report:
             }
             problems = tuple(Problem(**problem) for problem in stored["problems"])
             return cls(stored["meta"], tables, stored["curves"], problems)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path}: file must be a stored report, got {type(error).__name__}") from None

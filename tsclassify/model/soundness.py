@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ _HEADS: Final = {
     "signal_calibration": len(SIGNALS),
     "language_calibration": 1,
 }
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_LANGUAGE: Final = re.compile(r"[A-Za-z0-9-]{1,35}", re.ASCII)
 _MAX_KNOTS: Final = 1024
 _MAX_POINTS: Final = 100_000
 _LARGEST: Final = 1e12
@@ -58,8 +61,10 @@ def check_model(bundle: str, model: TrainedModel) -> None:
     _check_names(f"{place}: signal_bands", model.signal_bands, SIGNALS)
     for name, band in {**model.signal_bands, "language_band": model.language_band}.items():
         _check_band(f"{place}: band of {name}", band)
+    if not _NAME.fullmatch(model.name):
+        raise BundleError(f"{place}: name must be letters, digits, _ - and ., at most 64, got {len(model.name)} others")
     for name in model.languages:
-        if not isinstance(name, str) or not 1 <= len(name) <= 35:
+        if not isinstance(name, str) or not _LANGUAGE.fullmatch(name):
             raise BundleError(f"{place}: languages must be language codes, got {type(name).__name__}")
     if not isinstance(model.figures, Mapping) or not all(isinstance(source, Mapping) for source in model.sources):
         raise BundleError(f"{place}: figures and sources must be objects, got something else")

@@ -181,7 +181,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 place = f"{path.name}:{number}"
                 try:
                     row = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     raise InputError(f"{place}: line must be JSON, got something else") from None
                 if not isinstance(row, dict):
                     raise InputError(f"{place}: line must be a JSON object, got {type(row).__name__}")

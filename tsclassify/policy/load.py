@@ -65,7 +65,7 @@ def _candidates(name: str | Path) -> list[Path]:
         folder = shipped("seeds", "policies")
         path = folder / name if (folder / name).is_dir() else folder / f"{name}.yaml"
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"})
+        files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"} and file.is_file())
         if not files:
             raise PolicyError(f"policy: folder must hold .yaml files, got none in {path}")
         return files

@@ -26,6 +26,8 @@ _INT: Final = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 _BASED: Final = re.compile(r"0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}", re.ASCII)
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII)
+# What moves, hides or turns other text where a policy is shown; joiners, which some scripts need, are none of it.
+_STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _CORE: Final = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -127,6 +129,9 @@ class _Builder:
         if self.n_nodes > MAX_NODES:
             self.stop(mark, f"file must hold at most {MAX_NODES:,} values, got more")
         if isinstance(event, yaml.ScalarEvent):
+            if _STEERING.search(event.value):
+                place = self.stack[-1].path if self.stack else ()
+                self.fault(mark, "text must hold no control or bidi characters, got one", path=place)
             top = self.stack[-1] if self.stack else None
             if top is not None and isinstance(top.container, dict) and not top.seen_key:
                 self.key(top, event, mark)
