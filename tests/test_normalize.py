@@ -127,6 +127,14 @@ def test_a_spaced_out_letter_beyond_the_longest_word_normalizes_once(n: int) -> 
         assert normalize(once).text == once
 
 
+@pytest.mark.parametrize("written", ["х1ϵ", "т34б", "к1ӏӏ", "ч3ловек"])
+def test_a_digit_in_a_word_without_a_latin_letter_stays(written: str) -> None:
+    """Folded it would be the only Latin letter, and the others would be folded the next time."""
+    once = normalize(written).text
+    assert [c for c in once if c.isdigit()] == [c for c in written if c.isdigit()]
+    assert normalize(once).text == once
+
+
 def test_table_is_a_fixed_point() -> None:
     table = char_table()
     index, entries = table.index.tolist(), table.entries.tolist()

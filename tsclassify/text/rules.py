@@ -194,16 +194,19 @@ def unleet(word: Any, n: int) -> bool:
     """Fold digits that stand for letters, in place; True when any was folded.
 
     Only a digit between two letters shows a disguise; digits at the ends follow once one is shown. Numbers
-    with a unit, model names and dates (``3pm``, ``mp4``, ``b2b``, ``s01e05``, ``ar15s``) stay.
+    with a unit, model names and dates (``3pm``, ``mp4``, ``b2b``, ``s01e05``, ``ar15s``) stay, and so do words
+    without a Latin letter, since it is one that a digit stands for.
     """
     digits = 0
     letters = 0
+    latin = False
     for k in range(n):
+        latin = latin or 97 <= word[k] <= 122
         if 48 <= word[k] <= 57:
             digits += 1
         elif word[k] != 42:
             letters += 1
-    if letters < 2 or digits >= letters:
+    if not latin or letters < 2 or digits >= letters:
         return False
     shown = False
     for pass_number in range(2):
