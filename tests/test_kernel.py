@@ -17,7 +17,18 @@ from tsclassify.errors import InputError
 from tsclassify.features.kernel import Scorer
 from tsclassify.features.reference import features_of
 from tsclassify.features.spec import FeatureSpec
-from tsclassify.features.state import CODE_ROOM, N_LIFE, PER_TOKEN, REACH, SEEN, TOKENS, State
+from tsclassify.features.state import (
+    CODE_ROOM,
+    MAX_STRETCHES,
+    MOST_PIECES,
+    N_LIFE,
+    N_STRETCHES,
+    PER_TOKEN,
+    REACH,
+    SEEN,
+    TOKENS,
+    State,
+)
 from tsclassify.features.stretches import SHORT
 from tsclassify.features.texts import encode_texts
 from tsclassify.text import rules
@@ -235,7 +246,7 @@ def test_bounds_of_one_post_lie_within_the_buffers() -> None:
     assert (MAX_TOKENS + 2) * per_place + 2 * MAX_TOKENS + FULL.first + 23 <= MAX_TOKENS * PER_TOKEN + 64
     assert 2 * ((MAX_TOKENS + 2) * (2 + FULL.word_max + len(FULL.skips) + FULL.back_max) + FULL.first) <= SEEN
     pieces = sum(rules.MAX_WORD + 3 - size for size in range(1, 7)) + 8
-    assert pieces <= 512
+    assert pieces <= MOST_PIECES
     # eight int8 rows are summed in int32
     assert 128 * pieces * MAX_TOKENS < 2**31
 
@@ -249,6 +260,21 @@ def test_full_memo_starts_again_and_scores_the_same() -> None:
         assert np.array_equal(learned, made.logits(*encode_texts(many)))
     assert made._states[0][-1].words[N_LIFE] > 1
     assert np.array_equal(before, made.logits_one(b"you will not kill zorp"))
+
+
+def test_rows_found_before_the_memo_starts_again_are_not_read_after_it() -> None:
+    texts = [f"you will kill zorp {number}" for number in range(12)]
+    made = scorer("all")
+    made.warm_up()
+    # a new memo, whose table is the one that is cleared
+    made._states[0].clear()
+    before = made.logits(*encode_texts(texts))
+    state = made._states[0][-1]
+    life = state.words[N_LIFE]
+    # it is found to be full when the first post is scanned, and those after it were looked up by then
+    state.words[N_STRETCHES] = MAX_STRETCHES
+    assert np.array_equal(made.logits(*encode_texts(texts[::-1])), before[::-1])
+    assert state.words[N_LIFE] == life + 1
 
 
 def test_first_texts_need_no_compiled_code() -> None:

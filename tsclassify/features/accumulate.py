@@ -9,29 +9,37 @@ import functools
 import math
 from typing import Any
 
-from tsclassify.features.buffers import add_rows, add_words, address_of, f8_at, finish, i8_at
+from tsclassify.features.buffers import add_rows, add_words, address_of, call_at, f8_at, finish, i8_at
 from tsclassify.features.build import build_features
 from tsclassify.features.compiled import callback, entry, fingerprint, jit
-from tsclassify.features.learn import learn
-from tsclassify.features.memo import EXTRA_WORDS, T_OWN
+from tsclassify.features.learn import ADD, ASK, learn
+from tsclassify.features.pieces import EXTRA_WORDS, T_OWN
+from tsclassify.features.reach import find_stretches, look_up
 from tsclassify.features.scan import scan_post
 from tsclassify.features.state import (
     A_CONFIG,
     A_EXTRA,
     A_LANES,
+    A_LEARN,
     A_NORMS,
+    A_REACHES,
     A_ROWS,
+    A_SELF,
     A_SUMS,
     A_TOKENS,
     A_WEIGHTS,
     A_WORDS,
     C_WORD_MAX,
+    N_DUE,
+    N_REACHES,
     N_TABLES,
     P_BACK_END,
     P_PIECES,
     P_POST_END,
     P_WORD_END,
     P_WORDS,
+    R_NEW,
+    REACH_BYTES,
 )
 
 __all__ = ["make_entry", "make_learner"]
@@ -80,6 +88,12 @@ def score_post(state: Any, out: int) -> None:
         finish(state[A_SUMS], state[A_SUMS] + 128, scales, scales + 64 * tables, out + 32 * table)
 
 
+@jit
+def reach_at(turn: int, state: Any) -> Any:
+    """Address of what is known of the reach of a post."""
+    return state[A_REACHES] + REACH_BYTES * (turn & N_REACHES - 1)
+
+
 @functools.cache
 def make_learner() -> Any:
     """The compiled function of what is seldom done, apart from the hot loop that calls it by its address."""
@@ -103,15 +117,24 @@ def make_entry() -> Any:
         state = i8_at(address_of(words))
         ends, chosen = i8_at(address_of(offsets)), i8_at(address_of(rows))
         place = address_of(out)
-        for k in range(len(rows)):
-            row = chosen[k]
-            lo, hi = ends[row], ends[row + 1]
-            text = address_of(data)
-            if row >= tail_from:
-                text = address_of(tail) - ends[tail_from]
-            build_features(scan_post(text, lo, hi, state), state)
-            score_post(state, place)
-            place += 32 * state[N_TABLES]
+        n = len(rows)
+        # each post is found, looked up and asked for in the turns of the three before it
+        for turn in range(n + N_REACHES - 1):
+            if turn < n:
+                row = chosen[turn]
+                text = address_of(data) if row < tail_from else address_of(tail) - ends[tail_from]
+                find_stretches(text + ends[row], ends[row + 1] - ends[row], reach_at(turn, state), state)
+            if 0 <= turn - 1 < n:
+                look_up(reach_at(turn - 1, state), state)
+            reach = reach_at(turn - 2, state)
+            if 0 <= turn - 2 < n and i8_at(reach)[R_NEW]:
+                call_at(state[A_LEARN], state[A_SELF], reach, 0, 0, ASK)
+            if turn >= N_REACHES - 1:
+                build_features(scan_post(reach_at(turn - 3, state), state), state)
+                if state[N_DUE]:
+                    call_at(state[A_LEARN], state[A_SELF], 0, 0, 0, ADD)
+                score_post(state, place)
+                place += 32 * state[N_TABLES]
         return made_from
 
     return score_rows

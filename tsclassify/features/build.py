@@ -19,16 +19,14 @@ from tsclassify.features.memo import (
     GROUP_SHIFT,
     KIND_EXCLAMATION,
     KIND_QUESTION,
-    LENGTH_SHIFT,
     MASKED,
     MASKED_BIT,
     NEGATOR,
-    PIECES_SHIFT,
     SILENT,
     T_HASH,
-    T_INFO,
     T_SEEN,
 )
+from tsclassify.features.pieces import LENGTH_SHIFT, PIECES_SHIFT, T_INFO
 from tsclassify.features.state import (
     A_BACK,
     A_CONFIG,

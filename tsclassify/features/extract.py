@@ -12,8 +12,9 @@ from tsclassify.features.accumulate import make_learner, norm_of
 from tsclassify.features.buffers import address_of, f8_at, i4_at, i8_at, u8_at
 from tsclassify.features.build import build_features
 from tsclassify.features.compiled import entry, fingerprint, mix, offset_of
-from tsclassify.features.memo import PIECES_SHIFT, T_HASH, T_INFO, write_pieces
-from tsclassify.features.scan import PADDING, scan_post
+from tsclassify.features.memo import T_HASH
+from tsclassify.features.pieces import PIECES_SHIFT, T_INFO, write_pieces
+from tsclassify.features.scan import PADDING, scan_whole
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.features.state import (
     A_CONFIG,
@@ -57,7 +58,7 @@ def _make_entry() -> Any:
         write = 0
         row = first
         while row < len(offsets) - 1:
-            n = scan_post(address_of(data), offsets[row], offsets[row + 1], state)
+            n = scan_whole(address_of(data) + offsets[row], offsets[row + 1] - offsets[row], state)
             build_features(n, state)
             n_words = state[P_WORDS]
             if write + state[P_POST_END] + n_words + state[P_PIECES] > len(columns) and row > first:

@@ -9,38 +9,94 @@ from typing import Any, Final
 
 import numpy as np
 
-from tsclassify.features.buffers import i1_at, i4_at, i8_at
-from tsclassify.features.compiled import RULES, jit
-from tsclassify.features.memo import IS_SINGLE, decode, intern, stream_at, token_of_lexed
+from tsclassify.features import hashing
+from tsclassify.features.buffers import i1_at, i4_at, i8_at, u8_at
+from tsclassify.features.compiled import RULES, jit, mix
+from tsclassify.features.memo import (
+    IS_SINGLE,
+    ask_for_codes,
+    ask_for_key,
+    decode,
+    hash_codes,
+    intern,
+    intern_key,
+    stream_at,
+    token_of_lexed,
+)
+from tsclassify.features.pieces import sum_up
 from tsclassify.features.state import (
     A_BEGINS,
     A_CODES,
+    A_KEPT,
     A_LEXED,
+    A_REACHES,
     A_REFS,
     A_SEQ,
     A_SPARE,
     A_TWINS,
+    AHEAD,
+    AHEAD_WORDS,
     CODES,
     KINDS,
     MARKS,
+    N_REACHES,
     N_REFS_USED,
     OUT,
+    R_AHEAD,
+    R_EDGES,
+    R_FOUND,
+    R_NEW,
+    R_NUMBERS,
+    R_TEXT,
+    REACH_BYTES,
     REF_ROOM,
     WORD,
 )
-from tsclassify.features.stretches import COUNT_SHIFT, FLAGS_SHIFT, GAP_SHIFT, S_META, SHORT, new_row
+from tsclassify.features.stretches import (
+    COUNT_SHIFT,
+    FLAGS_SHIFT,
+    GAP_SHIFT,
+    S_META,
+    SHORT,
+    hash_at,
+    new_row,
+    row_of,
+)
 from tsclassify.text import rules
 from tsclassify.text.normalize import MAX_STRETCH
 
-__all__ = ["IS_LONG", "JOIN", "learn"]
+__all__ = ["ADD", "ALL_NEW", "ASK", "IS_LONG", "JOIN", "READ", "learn"]
 
 IS_LONG: Final = 1
-"""Asks to read a stretch of more than ``SHORT`` bytes, which is not kept."""
+"""Asks to read a stretch of more than ``SHORT`` bytes, which is not kept; 0 asks to read a shorter one."""
 
 JOIN: Final = 2
 """Asks to join single letters instead of reading a stretch."""
 
+READ: Final = 3
+"""Asks to read the new stretches of a reach, and for what is looked up first of them."""
+
+ASK: Final = 4
+"""Asks for what is looked up next."""
+
+ALL_NEW: Final = 5
+"""Asks to learn the new stretches of a reach."""
+
+ADD: Final = 6
+"""Asks to add up the weights of new words."""
+
+# What is read ahead of a new stretch: of a plain word its hash, its length or 0 for another stretch, what is kept of
+# it, then its letters; of another one how many words it seems to have, then their hashes.
+_KEY: Final = 0
+_LENGTH: Final = 1
+_CAPITALS: Final = 2
+_TAIL: Final = 3
+_STARTS: Final = 4
+_GUESSES: Final = 5
+_LETTERS: Final = 8
+
 _GAPS: Final = rules.GAP_ONE | rules.GAP_WIDE
+_SEED_TOKEN = np.uint64(hashing.SEED_TOKEN)
 _lex = RULES["lex"]
 _squeeze = RULES["squeeze"]
 
@@ -98,8 +154,8 @@ def long_end(text: int, pos: int, hi: int) -> Any:
 
 
 @jit
-def plain_word(text: int, pos: int, end: int, word: Any, lexed: Any) -> int:
-    """Lex a stretch of ASCII letters with closing marks into `lexed`, as the rules would; 0 when it is not that.
+def plain_word(text: int, end: int, ahead: Any) -> int:
+    """Read a stretch of ASCII letters with closing marks, as the rules would; returns its length, 0 when it is another.
 
     Nine of ten new stretches are such a word, and this takes a fifth of the time of the rules.
     """
@@ -107,15 +163,15 @@ def plain_word(text: int, pos: int, end: int, word: Any, lexed: Any) -> int:
     length = 0
     upper = 0
     same = 0
-    k = pos
+    k = 0
     while k < end:
         letter = data[k] | 32
         if not 97 <= letter <= 122:
             break
-        same = same + 1 if length and word[length - 1] == letter else 1
+        same = same + 1 if length and ahead[_LETTERS + length - 1] == letter else 1
         if same == 3:
             return 0
-        word[length] = letter
+        ahead[_LETTERS + length] = letter
         upper += data[k] < 97
         length += 1
         k += 1
@@ -129,16 +185,90 @@ def plain_word(text: int, pos: int, end: int, word: Any, lexed: Any) -> int:
             return 0
         tail += 1
         k += 1
-    if length == 3 and word[0] == 119:
+    if length == 3 and ahead[_LETTERS] == 119:
         return 0
-    lexed[5] = rules.CAPS if upper == length else 0
-    lexed[8] = tail
-    lexed[11] = starts
+    ahead[_CAPITALS] = rules.CAPS if upper == length else 0
+    ahead[_TAIL] = tail
+    ahead[_STARTS] = starts
     return length
 
 
 @jit
-def learn_stretch(text: int, pos: int, end: int, is_long: int, state: Any) -> Any:
+def guess_words(text: int, end: int, keys: Any, state: Any) -> Any:
+    """Ask for what seem to be the words of a stretch before the rules read it; returns the number of their hashes."""
+    data = i1_at(text)
+    n = 0
+    h = _SEED_TOKEN
+    for k in range(end + 1):
+        letter = data[k] | 32 if k < end else 32
+        if 97 <= letter <= 122 or 48 <= letter <= 57:
+            h = mix(h, np.uint64(letter))
+        elif letter != 39 and h != _SEED_TOKEN:
+            keys[_LETTERS + n] = h
+            n += 1
+            ask_for_key(h, state)
+            h = _SEED_TOKEN
+    return n
+
+
+@jit
+def read_ahead(text: int, end: int, at: int, state: Any) -> None:
+    """Read a new stretch to the address `at`, and ask for what is looked up first of its words."""
+    ahead = i8_at(at)
+    length = plain_word(text, end, ahead)
+    ahead[_LENGTH] = length
+    if length:
+        key = hash_codes(ahead, _LETTERS, length)
+        u8_at(at)[_KEY] = key
+        ask_for_key(key, state)
+    else:
+        ahead[_GUESSES] = guess_words(text, end, u8_at(at), state)
+
+
+@jit
+def read_new(first: int, reach: int, state: Any) -> None:
+    """Read up to ``AHEAD`` new stretches, from the one numbered `first` on."""
+    head, edges, new = i8_at(reach), i4_at(reach + R_EDGES), i4_at(reach + R_NUMBERS)
+    for k in range(first, min(head[R_NEW], first + AHEAD)):
+        begin = edges[2 * new[k] + 1]
+        at = reach + R_AHEAD + 8 * AHEAD_WORDS * (k - first)
+        read_ahead(head[R_TEXT] + begin, edges[2 * new[k] + 2] - begin, at, state)
+
+
+@jit
+def ask_for_new(reach: int, state: Any) -> None:
+    """Ask for the code points of the first new stretches that were read."""
+    for k in range(min(i8_at(reach)[R_NEW], AHEAD)):
+        at = reach + R_AHEAD + 8 * AHEAD_WORDS * k
+        if i8_at(at)[_LENGTH]:
+            ask_for_codes(u8_at(at)[_KEY], state)
+        else:
+            for guess in range(i8_at(at)[_GUESSES]):
+                ask_for_codes(u8_at(at)[_LETTERS + guess], state)
+
+
+@jit
+def learn_all(reach: int, state: Any) -> None:
+    """Learn the new stretches of a reach, which receives their rows, or 0 for what cannot be kept."""
+    head, found = i8_at(reach), i8_at(reach + R_FOUND)
+    edges, new = i4_at(reach + R_EDGES), i4_at(reach + R_NUMBERS)
+    for k in range(head[R_NEW]):
+        place = k % AHEAD
+        if k and not place:
+            read_new(k, reach, state)
+        number = new[k]
+        text = head[R_TEXT] + edges[2 * number + 1]
+        length = edges[2 * number + 2] - edges[2 * number + 1]
+        # it may have been learned since, in this post or in one before it
+        row = row_of(found[number], text, length, state)
+        if not row:
+            at = reach + R_AHEAD + 8 * AHEAD_WORDS * place
+            row = learn_stretch(found[number], text, 0, length, 0, at, state)
+        found[number] = row if row != state[A_SPARE] else 0
+
+
+@jit
+def learn_stretch(h: int, text: int, pos: int, end: int, is_long: int, read: int, state: Any) -> Any:
     """Decode and lex a new stretch; of a long one `end` is that of the post.
 
     Returns the address of its row in the memo, or of the spare row when it cannot be kept: when it is long or there
@@ -152,7 +282,11 @@ def learn_stretch(text: int, pos: int, end: int, is_long: int, state: Any) -> An
         end = long_end(text, pos, end)
         i8_at(state[A_SPARE])[S_META + 1] = end
     else:
-        simple = plain_word(text, pos, end, word, lexed)
+        ahead = i8_at(read)
+        simple = ahead[_LENGTH]
+        lexed[5] = ahead[_CAPITALS]
+        lexed[8] = ahead[_TAIL]
+        lexed[11] = ahead[_STARTS]
     if not simple:
         length = decode(text, pos, end, state)
         count = _lex(
@@ -160,7 +294,7 @@ def learn_stretch(text: int, pos: int, end: int, is_long: int, state: Any) -> An
             word, i8_at(stream_at(state, OUT)), lexed, i8_at(state[A_TWINS]),
         )  # fmt: skip
     if not is_long and (count == 1 or state[N_REFS_USED] + count <= REF_ROOM):
-        at = new_row(text, pos, end - pos, state)
+        at = new_row(h, text + pos, end - pos, state)
     # behind the room for references there is some for those of the spare row
     first = np.int64(REF_ROOM)
     if at == 0:
@@ -171,7 +305,10 @@ def learn_stretch(text: int, pos: int, end: int, is_long: int, state: Any) -> An
     kept = i8_at(state[A_REFS] + 8 * first)
     ref = np.int64(0)
     for k in range(count):
-        token = intern(word, 0, simple, 0, state) if simple else token_of_lexed(k, state)
+        if simple:
+            token = intern_key(u8_at(read)[_KEY], i8_at(read), _LETTERS, simple, 0, state)
+        else:
+            token = token_of_lexed(k, state)
         ref = token | (lexed[6 * k + 5] & 255) << 32
         if count != 1:
             kept[k] = ref
@@ -184,8 +321,25 @@ def learn_stretch(text: int, pos: int, end: int, is_long: int, state: Any) -> An
 
 @jit
 def learn(state_address: int, text: int, pos: int, end: int, what: int) -> Any:
-    """What is seldom done: ``learn_stretch``, or to ``JOIN`` the single letters among `text` tokens."""
+    """What is seldom done: ``learn_stretch``, or `what` else is asked for.
+
+    That is for `text` tokens in order to ``JOIN`` their single letters, and else for the reach at the address `text`.
+    """
     state = i8_at(state_address)
     if what == JOIN:
         return join_singles(text, state)
-    return learn_stretch(text, pos, end, what, state)
+    if what == ALL_NEW:
+        learn_all(text, state)
+    elif what == READ:
+        read_new(0, text, state)
+    elif what == ADD:
+        sum_up(state)
+    elif what == ASK:
+        ask_for_new(text, state)
+    if what >= READ:
+        return 0
+    h = np.int64(0)
+    if not what:
+        read_ahead(text + pos, end - pos, state[A_REACHES] + N_REACHES * REACH_BYTES, state)
+        h = hash_at(text + pos, end - pos, u8_at(state[A_KEPT]))
+    return learn_stretch(h, text, pos, end, what, state[A_REACHES] + N_REACHES * REACH_BYTES, state)

@@ -11,27 +11,23 @@ from typing import Any, Final
 import numpy as np
 
 from tsclassify.features import hashing
-from tsclassify.features.buffers import add_rows, i1_at, i4_at, i8_at, u8_at
-from tsclassify.features.compiled import RULES, jit, mix, offset_of
+from tsclassify.features.buffers import i1_at, i4_at, i8_at, prefetch, u8_at
+from tsclassify.features.compiled import RULES, jit, mix
+from tsclassify.features.pieces import LENGTH_SHIFT, PIECES_SHIFT, T_INFO, put_down
 from tsclassify.features.state import (
     A_BEGINS,
     A_CHARS,
     A_CODES,
     A_CONFIG,
-    A_EXTRA,
     A_GROUP_KEYS,
     A_LEXED,
     A_LEXICON,
-    A_PIECES,
     A_SLOTS,
     A_STREAM,
     A_TOKENS,
-    A_WEIGHTS,
-    C_BITS,
     C_CHAR_MAX,
     C_CHAR_MIN,
     C_SKELETONS,
-    C_WORD_MAX,
     CODES,
     GROUPS,
     KINDS,
@@ -55,18 +51,22 @@ from tsclassify.features.state import (
 )
 from tsclassify.text import rules
 
-__all__ = ["decode", "intern", "token_of_lexed", "write_pieces"]
+__all__ = [
+    "ask_for_codes",
+    "ask_for_key",
+    "decode",
+    "hash_codes",
+    "intern",
+    "intern_key",
+    "token_of_lexed",
+]
 
 ENTRIES: Final = 4352
 """Where the entries begin in the character table, after the block index."""
 
-# Words of a token's row; from T_OWN on they are what is added for a word.
+# Words of a token's row, beside those in ``pieces``.
 T_HASH: Final = 0
-T_INFO: Final = 1
 T_SEEN: Final = 2
-T_OWN: Final = 3
-EXTRA_WORDS: Final = 5
-"""Words for each further table of eight lanes: the word's own weights and the sums of its pieces."""
 
 # What a token is: kind in bits 0-3 of its info, then these, then its post flags, length, group + 1, number of pieces.
 KIND_QUESTION: Final = 5
@@ -82,9 +82,7 @@ BACK_OWN: Final = 1 << BACK_OWN_BIT
 BACK_GROUP_BIT: Final = 9
 BACK_GROUP: Final = 1 << BACK_GROUP_BIT
 FLAGS_SHIFT: Final = 10
-LENGTH_SHIFT: Final = 24
 GROUP_SHIFT: Final = 32
-PIECES_SHIFT: Final = 40
 
 IS_SINGLE: Final = 256
 """Flag of a token in a sequence beside those of the rules: one Latin letter."""
@@ -97,10 +95,6 @@ _BEGIN_MASK: Final = (1 << 23) - 1
 _TOKEN_SHIFT: Final = _BEGIN_SHIFT + 23
 
 _SEED_TOKEN = np.uint64(hashing.SEED_TOKEN)
-_SEED_WORD = np.uint64(hashing.SEED_WORD)
-_SEED_CHAR = np.uint64(hashing.SEED_CHAR)
-_SEED_SKELETON = np.uint64(hashing.SEED_SKELETON)
-_BLANK = np.uint64(32)
 
 # The post flag of each kind of token, in the order of ``POST_FLAGS``; another script's is 4096.
 _FLAG_OF_KIND: Final = (0, 8, 16, 32, 64, 1, 2, 4, 256)
@@ -140,73 +134,37 @@ def hash_codes(codes: Any, begin: int, length: int) -> Any:
 
 
 @jit
-def write_pieces(token: int, state: Any, out: int) -> int:
-    """Hashes of all pieces of a word with a blank on each side to the address `out`; returns their number."""
-    pieces = u8_at(out)
-    codes, config = i4_at(state[A_CODES]), i8_at(state[A_CONFIG])
-    begin = i4_at(state[A_BEGINS])[token]
-    length = i8_at(state[A_TOKENS])[8 * token + T_INFO] >> LENGTH_SHIFT & 255
-    shortest, longest = config[C_CHAR_MIN], config[C_CHAR_MAX]
-    count = 0
-    for i in range(-1, length + 1):
-        h = _SEED_CHAR
-        for j in range(i, min(length + 1, i + longest)):
-            code = _BLANK
-            if 0 <= j < length:
-                code = np.uint64(codes[begin + j])
-            h = mix(h, code)
-            if j - i + 1 >= shortest:
-                pieces[count] = h
-                count += 1
-    if config[C_SKELETONS]:
-        h = _SEED_SKELETON
-        last = _BLANK
-        for j in range(length):
-            code = np.uint64(codes[begin + j])
-            is_vowel = code == 97 or code == 101 or code == 105 or code == 111 or code == 117
-            if code != last and (j == 0 or not is_vowel):
-                h = mix(h, code)
-                last = code
-        for _ in range(config[C_SKELETONS]):
-            pieces[count] = h
-            count += 1
-    return count
-
-
-@jit
-def sum_up(token: int, info: int, key: Any, state: Any) -> None:
-    """Remember the weights of the word itself and the sums of its pieces, for each table of eight lanes."""
-    tables, config = state[N_TABLES], i8_at(state[A_CONFIG])
-    shift, stride = np.uint64(64 - config[C_BITS]), np.int64(8 * tables)
-    hashes = u8_at(state[A_PIECES])
-    offsets = i4_at(state[A_PIECES])
-    count = 0
-    if info >> PIECES_SHIFT:
-        count = write_pieces(token, state, state[A_PIECES])
-        for k in range(count):
-            # the offset of a hash lies at or before it, so none is overwritten unread
-            offsets[k] = offset_of(hashes[k], shift, stride)
-    own = offset_of(mix(_SEED_WORD, key), shift, stride)
-    for table in range(tables):
-        weights = state[A_WEIGHTS] + 8 * table
-        at = state[A_TOKENS] + 64 * token + 8 * T_OWN
-        if table:
-            at = state[A_EXTRA] + 8 * EXTRA_WORDS * (token * (tables - 1) + table - 1)
-        kept = i8_at(at)
-        kept[0] = i8_at(weights + own)[0] if config[C_WORD_MAX] else 0
-        for k in range(1, EXTRA_WORDS):
-            kept[k] = 0
-        add_rows(weights, state[A_PIECES], 0, count, at + 8)
-
-
-@jit
 def intern(codes: Any, begin: int, length: int, kind: int, state: Any) -> Any:
-    """Number of the token with these code points, with ``IS_SINGLE << 32`` when it is one Latin letter.
+    """Number of the token with these code points, with ``IS_SINGLE << 32`` when it is one Latin letter."""
+    return intern_key(hash_codes(codes, begin, length), codes, begin, length, kind, state)
+
+
+@jit
+def ask_for_key(key: Any, state: Any) -> None:
+    """Ask for what is looked up first of a token: its slot, and those of its group."""
+    lexicon = i8_at(state[A_LEXICON])
+    prefetch(state[A_SLOTS] + 8 * np.int64(key & np.uint64(TOKEN_SLOTS - 1)))
+    slot = np.int64(key & np.uint64(lexicon[O_SLOTS] - 1))
+    prefetch(state[A_LEXICON] + 8 * (lexicon[O_MEMBERS] + slot))
+    prefetch(state[A_GROUP_KEYS] + 8 * slot)
+
+
+@jit
+def ask_for_codes(key: Any, state: Any) -> None:
+    """Ask for the length and the code points of the token in its slot."""
+    entry = i8_at(state[A_SLOTS])[np.int64(key & np.uint64(TOKEN_SLOTS - 1))]
+    at = state[A_CODES] + 4 * (entry >> _BEGIN_SHIFT & _BEGIN_MASK)
+    prefetch(at - 4)
+    prefetch(at + 24)
+
+
+@jit
+def intern_key(key: Any, codes: Any, begin: int, length: int, kind: int, state: Any) -> Any:
+    """What ``intern`` does, for a token whose hash is known.
 
     A slot holds a token's number, where its code points begin and the top bits of its hash, so that a known token
     costs two looks into memory: its slot, and its length with the code points, which are compared in full.
     """
-    key = hash_codes(codes, begin, length)
     tag = np.int64(key >> np.uint64(64 - _TAG_BITS))
     slots, known = i8_at(state[A_SLOTS]), i4_at(state[A_CODES])
     single = IS_SINGLE << 32 if kind == 0 and length == 1 and 97 <= codes[begin] <= 122 else 0
@@ -270,7 +228,7 @@ def describe(token: int, first: int, length: int, kind: int, key: Any, state: An
     tokens[8 * token + T_INFO] = info
     tokens[8 * token + T_SEEN] = 0
     if state[N_TABLES] and not info & MASKED:
-        sum_up(token, info, key, state)
+        put_down(token, info, key, state)
 
 
 @jit

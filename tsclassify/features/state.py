@@ -32,7 +32,32 @@ MAX_LINES: Final = FIRST_LINES * GROWTH**3
 REACH: Final = 512
 """Bytes of a post in which stretches are found before the first one is looked up."""
 
+AHEAD: Final = 16
+"""New stretches that are read before the first one is learned, so that what is looked up for them comes together."""
+
+AHEAD_WORDS: Final = 32
+"""Words of what is read ahead of a new stretch."""
+
+# What is known of one reach: its address and the bytes of the post from there on, how many stretches it has and how
+# many of them are new, whether a line may end in it, and ``N_LIFE`` when they were looked up. Then their hashes, or
+# the addresses of their rows; where they begin and end; the numbers of the new ones; and what is read ahead of those.
+(R_TEXT, R_SIZE, R_N, R_NEW, R_LINES, R_LIFE) = range(6)
+R_FOUND: Final = 64
+R_EDGES: Final = R_FOUND + 8 * REACH
+# each byte may be an edge; some are written that are none
+R_NUMBERS: Final = R_EDGES + 4 * (REACH + 64)
+R_AHEAD: Final = R_NUMBERS + 4 * REACH
+REACH_BYTES: Final = R_AHEAD + 8 * AHEAD * AHEAD_WORDS
+
+N_REACHES: Final = 4
+"""Posts that are under way at once: each step asks for what the next one reads when another post's turn is over."""
+
 REF_ROOM: Final = 1 << 17
+MOST_PIECES: Final = 512
+DUE: Final = 64
+DUE_ROWS: Final = 2048
+"""New words, and rows of their pieces, that may wait to be added up."""
+
 SEEN: Final = 1 << 21
 STREAM: Final = MAX_STRETCH * 6 + 64
 NAMES: Final = MAX_STRETCH * 6 + 16
@@ -42,20 +67,23 @@ PER_TOKEN: Final = 20
 """Most features of one token outside the char family: 4 phrases, 7 skips, negation, start, place, 5 backed off."""
 
 # Counters.
-(N_KNOWN, N_CODES_USED, N_STRETCHES, N_REFS_USED, N_LINES, N_LIFE, N_POST, N_STAMP, N_TABLES) = range(9)
+(N_KNOWN, N_CODES_USED, N_STRETCHES, N_REFS_USED, N_LINES, N_LIFE, N_POST, N_STAMP, N_TABLES, N_DUE, N_DUE_ROWS) = (
+    range(11)
+)
 
 # Results of the current post, and what one step leaves for the next: words and pieces, the ends of the families word,
-# back and post in A_ROWS, then whether lines end, phrase and chain tokens, flags, the mask of the set.
+# back and post in A_ROWS, then phrase and chain tokens, flags, the mask of the set.
 (
-    P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_POST_END, P_LINES, P_SIZE, P_BACK, P_FLAGS, P_MASK,
-) = range(9, 19)  # fmt: skip
+    P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_POST_END, P_SIZE, P_BACK, P_FLAGS, P_MASK,
+) = range(11, 20)  # fmt: skip
 
 # Addresses.
 (
     A_SELF, A_LEARN, A_TOKENS, A_SLOTS, A_BEGINS, A_CODES, A_STRETCHES, A_SPARE, A_REFS, A_SEQ, A_STREAM,
     A_LEXED, A_SHOWN, A_BACK, A_REPEATS, A_WORDS, A_ROWS, A_SEEN, A_PIECES, A_SUMS, A_KEPT, A_CHARS, A_TWINS,
-    A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA, A_TABLE, A_EDGES, A_HASHES, A_TWICE,
-) = range(20, 54)  # fmt: skip
+    A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA, A_TABLE, A_REACHES, A_TWICE,
+    A_DUE, A_PADDED,
+) = range(20, 55)  # fmt: skip
 
 # Rows of the stream.
 (CODES, KINDS, MARKS, WORD, OUT) = range(5)
@@ -173,9 +201,7 @@ class State:
             A_REFS: aligned(REF_ROOM + STREAM, np.int64),
             A_EXTRA: aligned(max(0, n - 1) * 5 * TOKENS, np.int64),
             A_SPARE: aligned(8, np.int64),
-            # each byte may be an edge; some are written that are none
-            A_EDGES: aligned(REACH + 64, np.int32),
-            A_HASHES: aligned(REACH, np.int32),
+            A_REACHES: aligned(N_REACHES * REACH_BYTES + 8 * AHEAD_WORDS, np.uint8),
             A_SEQ: aligned(MAX_TOKENS + 8, np.int64),
             A_STREAM: aligned(5 * STREAM, np.int64),
             A_LEXED: aligned(6 * (STREAM + 1), np.int64),
@@ -186,7 +212,9 @@ class State:
             A_WORDS: aligned(MAX_TOKENS + 8, np.int32),
             A_ROWS: aligned(MAX_TOKENS * PER_TOKEN + 64, np.int32),
             A_SEEN: aligned(2 * SEEN, np.uint64),
-            A_PIECES: aligned(512, np.uint64),
+            A_PADDED: aligned(128, np.int32),
+            A_PIECES: aligned(MOST_PIECES, np.uint64),
+            A_DUE: aligned(32 * DUE + 4 * DUE_ROWS, np.uint8),
             A_SUMS: aligned(32, np.int64),
         }
         names = ("<url>", "<user>", "<num>", "<email>")

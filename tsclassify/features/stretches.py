@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tsclassify.features.buffers import i8_at, load_word, u8_at
+from tsclassify.features.buffers import i8_at, load_word, matching_row, u8_at
 from tsclassify.features.compiled import jit
 from tsclassify.features.state import (
     A_KEPT,
@@ -35,7 +35,7 @@ from tsclassify.features.state import (
 from tsclassify.text import rules
 from tsclassify.text.normalize import MAX_TOKENS
 
-__all__ = ["hash_at", "make_room", "new_row"]
+__all__ = ["hash_at", "make_room", "new_row", "row_of"]
 
 SHORT: Final = 24
 """Most bytes of a stretch that is remembered."""
@@ -79,6 +79,20 @@ def hash_at(text: int, length: int, kept: Any) -> Any:
 
 
 @jit
+def row_of(h: int, text: int, length: int, state: Any) -> Any:
+    """Address of the row of a stretch, or 0 when it is new."""
+    table, last_line = state[A_TABLE], state[N_LINES] - 1
+    for probe in range(PROBES):
+        line = table + 64 * (h + probe & last_line)
+        row = matching_row(line, text, state[A_KEPT] + 32 * length)
+        if row:
+            return row
+        if not u8_at(line)[4]:
+            break
+    return np.int64(0)
+
+
+@jit
 def free_row(h: int, table: int, lines: int) -> Any:
     """Address of a free row for a stretch with this hash, or 0; the first row of a line is filled first."""
     for probe in range(PROBES):
@@ -110,18 +124,18 @@ def grow(state: Any) -> None:
 
 
 @jit
-def new_row(text: int, pos: int, length: int, state: Any) -> Any:
+def new_row(h: int, text: int, length: int, state: Any) -> Any:
     """Address of a row for a new stretch, which receives its bytes, or 0 where there is no room."""
     if state[N_STRETCHES] >= MAX_STRETCHES:
         return np.int64(0)
     if 3 * state[N_STRETCHES] >= 4 * state[N_LINES] and state[N_LINES] < MAX_LINES:
         grow(state)
     kept = u8_at(state[A_KEPT])
-    at = free_row(hash_at(text + pos, length, kept), state[A_TABLE], state[N_LINES])
+    at = free_row(h, state[A_TABLE], state[N_LINES])
     if at:
         state[N_STRETCHES] += 1
         for word in range(3):
-            u8_at(at)[word] = load_word(text + pos + 8 * word) & kept[4 * length + word]
+            u8_at(at)[word] = load_word(text + 8 * word) & kept[4 * length + word]
     return at
 
 
