@@ -33,7 +33,8 @@ def readme_block() -> str:
         "",
         f"**How good.** Average precision. Baseline: scikit-learn TF-IDF + logistic regression on the "
         f"{n_rows['stated']:,} labelled rows that are drawn as the dev rows are; with all rows: on the "
-        f"{n_rows['labelled'] - n_rows['stated']:,} added for training too. Teacher: MiniLM fine-tuned on nearly all of them.",
+        f"{n_rows['labelled'] - n_rows['stated']:,} added for training too. "
+        "Teacher: MiniLM fine-tuned on nearly all of them.",
         "",
         "| category | dev positives | tsclassify | baseline | with all rows | teacher | eval: tsclassify "
         "| eval: baseline |",

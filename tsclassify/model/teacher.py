@@ -164,7 +164,8 @@ def without_smoothing(probabilities: NDArray[np.float32], smoothing: float) -> N
     >>> without_smoothing(np.array([0.01, 0.5, 0.99], dtype=np.float32), 0.01).round(4).tolist()
     [0.0, 0.5, 1.0]
     """
-    return np.clip((probabilities - smoothing) / (1.0 - 2.0 * smoothing), 0.0, 1.0).astype(np.float32)
+    drawn_out: NDArray[np.float32] = np.clip((probabilities - smoothing) / (1.0 - 2.0 * smoothing), 0.0, 1.0)
+    return drawn_out.astype(np.float32)
 
 
 def _tokens(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> tuple[Any, Any]:
