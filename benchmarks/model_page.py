@@ -132,7 +132,7 @@ def ablation(rows: list[dict]) -> list[str]:  # type: ignore[type-arg]
             group = row["group"]
             lines += ["", f"**{group[0].upper()}{group[1:]}**", ""]
             lines += ["| tried | cv | dev | eval | pairs cv | pairs dev |", "| --- | --- | --- | --- | --- | --- |"]
-        cells = " | ".join(f"{row[key]:.3f}" for key in ("cv", "dev", "eval", "pairs_cv", "pairs_dev"))
+        cells = " | ".join(number(row.get(key)) for key in ("cv", "dev", "eval", "pairs_cv", "pairs_dev"))
         lines.append(f"| {row['what']} | {cells} |")
     return [*lines, ""]
 
