@@ -16,7 +16,7 @@ DISK_BYTES_S = 500e6
 def scaling_parts(folder: Path) -> dict[str, str]:
     """Name of the comment to Markdown, for what a run's folder holds."""
     engines = {file.stem.removeprefix("engines-"): _read(file) for file in sorted(folder.glob("engines-*.json"))}
-    parts = {"endurance": _endurance(folder), "fuzz": _fuzz(folder / "fuzz.txt")}
+    parts = {"endurance": _endurance(folder), "fuzz": _fuzz(folder.parent)}
     if engines:
         parts["engines"] = _engines(engines)
         parts["cost"] = _cost(next(iter(engines.values())), folder)
@@ -127,13 +127,12 @@ def _quarters(memory: list[float]) -> str:
     return ", ".join(f"{mb:.0f}" for mb in memory)
 
 
-def _fuzz(file: Path) -> str:
-    """Lines as ``python -m tests.fuzz`` prints them: name, cases, and the rest."""
-    if not file.exists():
-        return "No long run is stored yet."
-    rows = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        name, _, rest = line.partition(": ")
-        cases, _, rest = rest.partition(" cases, ")
-        rows.append([f"`{name}`", cases, rest])
-    return _table(["target", "cases", "how"], rows)
+def _fuzz(runs: Path) -> str:
+    """The newest line of each target, as ``python -m tests.fuzz`` prints it: name, cases, and the rest."""
+    rows: dict[str, list[str]] = {}
+    for file in sorted(runs.glob("*/fuzz.txt")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            name, _, rest = line.partition(": ")
+            cases, _, rest = rest.partition(" cases, ")
+            rows[name] = [f"`{name}`", cases, rest, file.parent.name[:10]]
+    return _table(["target", "cases", "how", "run"], list(rows.values())) if rows else "No long run is stored yet."
