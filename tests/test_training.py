@@ -26,6 +26,7 @@ from tsclassify.model.training_set import build_training_set, gold_columns, mini
 from tsclassify.model.wordclasses import lexicon_from_mapping, lexicon_to_mapping, shipped_lexicon
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
+from tsclassify.text.normalize import normalize
 
 
 def _problem() -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -197,6 +198,14 @@ def test_disguises_put_pictures_into_words_and_after_them() -> None:
     assert any(re.search(r"committee [\U0001F380-\U0001F63F]", copy) for copy in copies)
     pictures = [sign for copy in copies for sign in copy if ord(sign) > 0x1F000]
     assert len(set(pictures)) > 60
+
+
+def test_signs_that_are_not_seen_leave_the_words_of_a_copy() -> None:
+    every = disguised_copies(["committee meets"] * 60, seed=1)
+    copies = [copy for copy in every if any(sign in copy for sign in "\u200b\u200c\u200d\u2060")]
+    assert len(copies) >= 8
+    assert {normalize(copy).text for copy in copies} == {"committee meets"}
+    assert sum(normalize(copy).is_disguised for copy in copies) > len(copies) / 2
 
 
 def test_a_source_is_trusted_by_the_share_that_is_stated() -> None:

@@ -18,14 +18,16 @@ _PICTURES: Final = tuple(
 )
 """Faces, gestures, things: so many that none of them comes to stand for the words beside it."""
 
+_HIDDEN: Final = ("\u200b", "\u200c", "\u200d", "\u2060")
 _SHARE: Final = 0.35
 
 
 def disguised_copies(texts: Sequence[str], *, seed: int) -> list[str]:
-    """One copy of each text in which a third of the longer words is disguised in one of five ways.
+    """One copy of each text in which a third of the longer words is disguised in one of six ways.
 
     The way goes round the texts: letters left out, letters as digits, letters spaced out, a picture or sign inside the
-    word, a picture after it. The evaluation has its own disguises, drawn apart from these.
+    word, a picture after it, signs that are not seen. The last leaves the words as they are, so that a disguise by
+    itself comes to mean nothing. The evaluation has its own disguises, drawn apart from these.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ def disguised_copies(texts: Sequence[str], *, seed: int) -> list[str]:
     seed
         The copies depend on it and on the position alone.
     """
-    ways = (_without_vowels, _with_digits, _spaced, _with_sign, _before_picture)
+    ways = (_without_vowels, _with_digits, _spaced, _with_sign, _before_picture, _with_hidden)
     copies = []
     for number, text in enumerate(texts):
         rng = random.Random(seed * 1_000_003 + number)  # noqa: S311 - a reproducible draw, not a secret
@@ -70,3 +72,7 @@ def _with_sign(word: str, rng: random.Random) -> str:
 
 def _before_picture(word: str, rng: random.Random) -> str:
     return f"{word} {rng.choice(_PICTURES)}"
+
+
+def _with_hidden(word: str, rng: random.Random) -> str:
+    return "".join(letter + (rng.choice(_HIDDEN) if rng.random() < 0.4 else "") for letter in word)
