@@ -3,9 +3,10 @@
 Run: ``python benchmarks/soak.py [--only batch|concurrent] [--lines 20000000] [--minutes 60] [--threads 8]
 [--share 0] [--data RAW] [--out FOLDER]``; results go to ``FOLDER/soak-batch.json`` and ``FOLDER/soak-concurrent.json``.
 
-Batch: one job on two threads, then the same job on one thread, whose bytes must be the same. Concurrent: each call's
-result is compared with what one thread gave for the same input before the threads started, or, for texts that are
-made during the run, with what one thread gives afterwards. With ``--share 0.33`` the threads work in bursts, all at
+Batch: one job on two threads, then the same job on one thread, whose bytes must be the same. Concurrent: first the
+memories of all threads are filled to where they start again, since a bounded table that fills is no leak; then each
+call's result is compared with what one thread gave for the same input before the threads started, or, for texts that
+are made during the run, with what one thread gives afterwards. With ``--share 0.33`` the threads work in bursts, all at
 once, and rest in between, so that together they use a third of a core; only time in which the process may run counts.
 Fails when a result differs, a thread raises, or memory of the last quarter is over 5 % above that of the second.
 """
@@ -38,6 +39,9 @@ N_SAMPLE = 4000
 N_DECIDED = 400
 N_EXPLAINED = 120
 N_CHECKED = 5000
+N_FILL = 12_000
+"""Posts of 32 new words: more than the 300,000 stretches after which a memory starts again."""
+
 BURST_CPU_S = 0.5
 GROWTH = 1.05
 INVENTED = (
@@ -244,6 +248,25 @@ def make_calls(classifier: Any, sample: list[str]) -> dict[str, Callable[[np.ran
     return {call.__name__: call for call in calls}
 
 
+def fill_memories(classifier: Any, n_threads: int) -> None:
+    """Make each thread meet more words than its memories hold, all threads at once."""
+    together = threading.Barrier(n_threads)
+
+    def fill(number: int) -> None:
+        posts = [" ".join(f"w{number}x{k}y{j}" for j in range(32)) for k in range(N_FILL)]
+        for ask in (classifier.score, classifier.signals):
+            together.wait()
+            ask(posts)
+        for post in posts[: N_FILL // 8]:
+            classifier.explain(post, "incitement")
+
+    threads = [threading.Thread(target=fill, args=(number,)) for number in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def concurrent_soak(n_threads: int, minutes: float, share: float, root: str | None) -> dict[str, Any]:
     """Use one classifier from many threads, and compare every result with that of one thread."""
     import tsclassify as ts
@@ -273,7 +296,7 @@ def concurrent_soak(n_threads: int, minutes: float, share: float, root: str | No
                 if name == "fresh":
                     seed = number + n_threads * counts[number]["fresh"]
                     found = classifier.score(fresh_texts(seed, sample)).probabilities
-                    if len(made[number]) < 20_000:
+                    if len(made[number]) < N_CHECKED:
                         made[number].append((seed, digest(found)))
                 elif not calls[name](rng):
                     faults.append(f"thread {number}: {name} differs from the result of one thread")
@@ -283,6 +306,7 @@ def concurrent_soak(n_threads: int, minutes: float, share: float, root: str | No
                 busy[0] -= 1
             counts[number][name] += 1
 
+    fill_memories(classifier, n_threads)
     threads = [threading.Thread(target=use, args=(number,)) for number in range(n_threads)]
     for thread in (pace, sampler, *threads):
         thread.start()
