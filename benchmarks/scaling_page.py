@@ -11,6 +11,7 @@ __all__ = ["scaling_parts"]
 DAYS = (10_000_000, 1_000_000_000, 100_000_000_000)
 LINK_BYTES_S = 10e9 / 8
 DISK_BYTES_S = 500e6
+MOST_GROWTH = 1.05
 
 
 def scaling_parts(folder: Path) -> dict[str, str]:
@@ -99,7 +100,7 @@ def _bytes(n: float) -> str:
 
 def _endurance(folder: Path) -> str:
     rows = []
-    kills, batch, threads = (folder / name for name in ("kills.json", "soak-batch.json", "soak-concurrent.json"))
+    kills, batch = (folder / name for name in ("kills.json", "soak-batch.json"))
     if kills.exists():
         run = _read(kills)
         what = f"{run['hits']} kills (SIGKILL) of jobs of {run['lines']:,} lines, each gone on with `--resume`"
@@ -112,13 +113,14 @@ def _endurance(folder: Path) -> str:
         what = f"{run['lines']:,} posts in one job on two threads, then on one"
         same = "the same bytes" if run["same_bytes"] else "OTHER BYTES"
         rows.append([what, f"{same}; memory by quarters {_quarters(memory)} MB", run["commit"][:7]])
-    if threads.exists():
+    for threads in sorted(folder.glob("soak-concurrent*.json")):
         run = _read(threads)
-        n = sum(run["calls"].values())
+        n, memory = sum(run["calls"].values()), run["memory"]
         what = f"{run['minutes_running']:.0f} minutes of {run['threads']} threads on one classifier, {n:,} calls"
         told = "each result that of one thread" if not run["faults"] else "FAULTS"
+        grew = " (grew by more than 5 %)" if memory.get("last_over_second", 1.0) > MOST_GROWTH else ""
         rows.append(
-            [what, f"{told}; memory by quarters {_quarters(run['memory']['quarters_mb'])} MB", run["commit"][:7]]
+            [what, f"{told}; memory by quarters {_quarters(memory['quarters_mb'])} MB{grew}", run["commit"][:7]]
         )
     return _table(["what was done", "what came of it", "commit"], rows) if rows else "No long run is stored yet."
 
