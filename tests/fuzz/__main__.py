@@ -24,7 +24,7 @@ from tests.fuzz.targets import TARGETS
 HANG_S = 1.0
 GROWTH_SHARE, GROWTH_MB = 1.05, 8.0
 N_SAMPLES = 400
-SILENT_S = 900
+SILENT_S = 900.0
 
 
 class _Hang(Exception):
@@ -64,7 +64,7 @@ def check(target: Target, name: str, seed: int, numbers: range) -> float:
     """
     cases = [case_of(target, name, seed, number) for number in numbers]
     began = time.process_time()
-    # Python stops here; compiled code that hangs is found by the traceback after `SILENT_S`.
+    # Python stops here; compiled code that hangs is ended, with a traceback, after `SILENT_S`.
     signal.setitimer(signal.ITIMER_PROF, HANG_S)
     try:
         target.check_all(cases)
@@ -92,6 +92,8 @@ def run(name: str, n_cases: int, seed: int, minutes: float = 1e9) -> str:
     # The first group may compile.
     target.check_all([case_of(target, name, seed, number) for number in range(target.group)])
     before = signal.signal(signal.SIGPROF, _alarm)
+    # Written by the signal's handler in C, after which the signal ends the process.
+    faulthandler.register(signal.SIGVTALRM, chain=True)
     began, cpu = time.monotonic(), time.process_time()
     slowest, done, samples = 0.0, 0, list[float]()
     n_samples = max(4, min(N_SAMPLES, n_cases // 500))
@@ -99,12 +101,13 @@ def run(name: str, n_cases: int, seed: int, minutes: float = 1e9) -> str:
         while done < n_cases and time.monotonic() - began < minutes * 60:
             if done * n_samples // n_cases >= len(samples):
                 samples.append(memory_mb())
-                faulthandler.dump_traceback_later(SILENT_S, exit=True)
+                signal.setitimer(signal.ITIMER_VIRTUAL, SILENT_S)
             stop = min(n_cases, done + target.group)
             slowest = max(slowest, check(target, name, seed, range(done, stop)))
             done = stop
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+        faulthandler.unregister(signal.SIGVTALRM)
         signal.signal(signal.SIGPROF, before)
     memory = quarters(samples)
     if memory and memory[3] > GROWTH_SHARE * memory[1] and memory[3] > memory[1] + GROWTH_MB:
