@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import math
 import os
 import platform
 import statistics
@@ -171,30 +170,38 @@ def plot(result: dict[str, Any], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.transforms import Bbox
 
     figure, axes = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
     shown = {name: peer for name, peer in result["peers"].items() if "error" not in peer}
     for name, peer in shown.items():
         ours = name == "tsclassify"
         axes.scatter(peer["posts_per_s"], peer["violence_ap"], s=80 if ours else 40, color="C3" if ours else "C0")
-        is_crowded = any(
-            0 < other["violence_ap"] - peer["violence_ap"] < 0.06
-            and abs(math.log10(other["posts_per_s"] / peer["posts_per_s"])) < 1.0
-            for other in shown.values()
-        )
-        axes.annotate(
-            name,
-            (peer["posts_per_s"], peer["violence_ap"]),
-            xytext=(6, -12 if is_crowded else 5),
-            textcoords="offset points",
-            fontsize=9,
-        )
     axes.set_xscale("log")
     axes.set_xlim(5, 3_000_000)
     axes.margins(y=0.12)
     axes.set_xlabel("posts per second on one core (log scale)")
     axes.set_ylabel("average precision, threat or incitement, dev rows")
     axes.grid(alpha=0.3)
+    figure.draw_without_rendering()
+    points = axes.transData.transform([(peer["posts_per_s"], peer["violence_ap"]) for peer in shown.values()])
+    placed: list[Any] = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in points]
+    for name, peer in sorted(shown.items(), key=lambda one: -one[1]["posts_per_s"]):
+        # The first of four places in which a label covers no point and no label before it.
+        for x, y, side in ((6, 5, "left"), (6, -13, "left"), (-6, 5, "right"), (-6, -13, "right")):
+            label = axes.annotate(
+                name,
+                (peer["posts_per_s"], peer["violence_ap"]),
+                (x, y),
+                textcoords="offset points",
+                ha=side,
+                fontsize=9,
+            )
+            box = label.get_window_extent(figure.canvas.get_renderer())
+            if not any(box.overlaps(other) for other in placed):
+                break
+            label.remove()
+        placed.append(box)
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
