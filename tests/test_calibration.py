@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,3 +130,35 @@ def test_a_rare_signal_is_not_false_because_it_is_rare() -> None:
     scores = np.clip(0.02 + 0.01 * truth + rng.normal(0, 0.01, 4000), 0, 1)
     band = signal_band(scores, truth, precision=0.9, negative_share=0.97, lost_share=0.2)
     assert (scores[truth] < band.no_below).mean() <= 0.2
+
+
+_FIT = """
+import hashlib
+import numpy as np
+from tests.test_calibration import _sample
+from tsclassify.model.calibration import fit_calibration
+
+fitted = fit_calibration(*_sample(20_000))
+print(hashlib.sha256(b"".join(fitted[name].tobytes() for name in sorted(fitted))).hexdigest())
+"""
+
+
+def test_a_fit_does_not_depend_on_the_processor() -> None:
+    """Where sums are taken in another order, as on older processors, the same bytes come out."""
+    kinds = [
+        {},
+        {"OPENBLAS_CORETYPE": "Prescott"},
+        {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "X86_V4"},
+    ]
+    runs = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _FIT],
+            env={**os.environ, **kind},
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for kind in kinds
+    ]
+    assert len(set(runs)) == 1
