@@ -22,12 +22,15 @@ LEXICON = Lexicon(
     words={
         "not": "negator", "dont": "negator", "alice": "name", "bob": "name", "red": "side", "blue": "side",
         "fans": "crowd", "you": "function", "i": "function", "will": "modal", "kill": "harm", "zorp": "harm",
+        "the": "article",
     },
     modes={
         "negator": "keep", "name": "mask", "side": "mask", "crowd": "fold", "function": "keep", "modal": "back",
-        "harm": "back",
+        "harm": "back", "article": "lead",
     },
-    folds={"crowd": Fold(after=("name", "side"), into="side", back="person")},
+    folds={
+        "crowd": Fold(after=("name", "side"), into="side", back="person"), "article": Fold(before=("name", "side")),
+    },
 )  # fmt: skip
 
 SPECS = {
@@ -78,6 +81,8 @@ def test_spans_lie_in_the_original(text: str) -> None:
         ("I hate Red fans", "I hate Blue"),
         ("Alice Bob is here", "Bob is here"),
         ("Alice's house", "bob’s house"),
+        ("The Red will kill", "Blue will kill"),
+        ("dont kill the Red fans now", "dont kill Blue now"),
     ],
 )
 def test_masked_words_cannot_move_a_feature(one: str, other: str) -> None:
@@ -86,7 +91,18 @@ def test_masked_words_cannot_move_a_feature(one: str, other: str) -> None:
 
 
 def test_fold_needs_a_masked_word_before_it() -> None:
-    assert row_of("the fans", FeatureSpec()) != row_of("the", FeatureSpec())
+    assert row_of("my fans", FeatureSpec()) != row_of("my", FeatureSpec())
+
+
+def test_an_article_goes_only_right_before_a_masked_word() -> None:
+    for text, shorter in (("the house", "house"), ("the old Red", "old Red"), ('the "Red"', '"Red"'), ("Red the", "Red")):
+        assert row_of(text, FeatureSpec()) != row_of(shorter, FeatureSpec())
+    unmasked = FeatureSpec(mask=False)
+    assert row_of("the Red", unmasked) != row_of("Red", unmasked)
+
+
+def test_an_article_keeps_two_sides_apart() -> None:
+    assert row_of("Red the Blue", FeatureSpec()) != row_of("Red", FeatureSpec())
 
 
 def test_negation_marks_the_words_after_it() -> None:

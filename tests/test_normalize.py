@@ -16,6 +16,7 @@ PIECES = [
     "\"", "?!", "...", "🔫", "👍🏽", "🇺🇸", " ", "  ", "\n", "\t", "\x00", "$hit", "a$$", "f**k", "<url>", "<b>",
     "ﷺ", "½",
     "com", ".com", "www.", "1", "0", "s", "I", "A", "-", "_", "'", "7" * 50,
+    "the", "The", "Alice", "Bob", "Red", "fans", "dont", "you",
 ]  # fmt: skip
 
 posts = st.one_of(

@@ -17,6 +17,7 @@ from tsclassify.features.memo import (
     BACK_OWN_BIT,
     FLAGS_SHIFT,
     GROUP_SHIFT,
+    LEAD,
     KIND_EXCLAMATION,
     KIND_QUESTION,
     MASKED,
@@ -201,8 +202,13 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
         if starts or KIND_QUESTION <= kind <= KIND_EXCLAMATION:
             left = 0
         group = (info >> GROUP_SHIFT & 255) - 1
-        if info & SILENT:
-            continue
+        if info & (SILENT | LEAD):
+            if info & SILENT:
+                continue
+            ahead = infos[8 * (seq[k + 1] & 0xFFFFFFFF) + T_INFO] >> GROUP_SHIFT & 255 if k + 1 < n else 0
+            if ahead and lexicon[GROUPS + 4 * group + 1] >> (ahead - 1) & 1:
+                last = -1
+                continue
         if last >= 0 and group >= 0:
             if group == last and info & MASKED:
                 continue

@@ -33,6 +33,7 @@ from tsclassify.features.state import (
     KINDS,
     MARKS,
     MODE_KEEP,
+    MODE_LEAD,
     MODE_MASK,
     N_CODES_USED,
     N_KNOWN,
@@ -73,6 +74,7 @@ KIND_QUESTION: Final = 5
 KIND_EXCLAMATION: Final = 6
 KIND_QUOTE: Final = 7
 KIND_EMOJI: Final = 8
+LEAD: Final = 16
 MASKED_BIT: Final = 5
 MASKED: Final = 1 << MASKED_BIT
 NEGATOR: Final = 64
@@ -209,7 +211,10 @@ def describe(token: int, first: int, length: int, kind: int, key: Any, state: An
     group = group_of(key, state)
     if group >= 0:
         mode = lexicon[GROUPS + 4 * group]
-        back = BACK_OWN if mode == MODE_KEEP else BACK_GROUP
+        if mode == MODE_LEAD:
+            info |= LEAD if lexicon[O_MASK] else 0
+        else:
+            back = BACK_OWN if mode == MODE_KEEP else BACK_GROUP
         if mode == MODE_MASK and lexicon[O_MASK]:
             shown = u8_at(state[A_GROUP_KEYS])[lexicon[O_SLOTS] + group]
             info |= MASKED

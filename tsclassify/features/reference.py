@@ -129,8 +129,9 @@ def _back_hash(token: Token, group: str | None, spec: FeatureSpec, lexicon: Lexi
     if group is not None:
         if lexicon.modes[group] == "keep":
             return _token_hash(token.text)
-        fold = lexicon.folds.get(group)
-        return _group_hash(fold.back if fold is not None and fold.back else group)
+        if lexicon.modes[group] != "lead":
+            fold = lexicon.folds.get(group)
+            return _group_hash(fold.back if fold is not None and fold.back else group)
     named = token.type in (rules.URL, rules.USER, rules.NUMBER, rules.EMAIL)
     if _is_symbol(token, '?!"') or (named and not spec.back_chain):
         return _token_hash(token.text)
@@ -164,8 +165,10 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Se
     last: str | None = None
     negated = False
     begins = 0
+    ahead = iter([token.text for token in tokens[1:]])
     for token in tokens:
         text, start, end, kind, flags = token
+        following = next(ahead, "")
         sight = known.get((text, kind))
         if sight is None:
             sight = known[text, kind] = _see(token, spec, lexicon)
@@ -174,6 +177,9 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Se
             left = 0
         begins |= flags & rules.STARTS
         if is_silent:
+            continue
+        if spec.mask and fold is not None and fold.before and lexicon.words.get(following) in fold.before:
+            last = None
             continue
         if last is not None and group is not None:
             if is_masked and group == last:

@@ -94,10 +94,11 @@ PER_TOKEN: Final = 20
     C_N_SKIPS, C_CHAIN, C_SHARED, C_ENDS, C_SKELETONS, C_SKIPS,
 ) = range(17)  # fmt: skip
 
-# Places in the lexicon: options, then per group (mode, fold after, fold into, spare), then the hash table's groups.
+# Places in the lexicon: options, then per group (mode, fold after or before, fold into, spare), then the hash table's
+# groups.
 (O_EXPANSIONS, O_SLOTS, O_MASK, O_NEGATORS, O_CHAIN, O_SILENT, O_MEMBERS) = range(7)
 GROUPS: Final = 16
-(MODE_MASK, MODE_BACK, MODE_KEEP, MODE_FOLD) = range(4)
+(MODE_MASK, MODE_BACK, MODE_KEEP, MODE_FOLD, MODE_LEAD) = range(5)
 
 
 def make_config(spec: FeatureSpec) -> NDArray[np.int64]:
@@ -143,7 +144,7 @@ def make_tables(spec: FeatureSpec, lexicon: Lexicon) -> dict[int, NDArray[Any]]:
         keys[size + number] = hashing.chain(hashing.SEED_GROUP, map(ord, shown))
         head[GROUPS + 4 * number] = MODES.index(lexicon.modes[group])
         if fold is not None:
-            head[GROUPS + 4 * number + 1] = sum(1 << groups.index(after) for after in fold.after)
+            head[GROUPS + 4 * number + 1] = sum(1 << groups.index(near) for near in (*fold.after, *fold.before))
             head[GROUPS + 4 * number + 2] = groups.index(fold.into) if fold.into else -1
     head[O_EXPANSIONS] = len(table.index) + len(table.entries)
     head[O_SLOTS] = size

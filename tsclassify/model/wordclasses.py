@@ -19,6 +19,8 @@ _FOLDS: Final = {
     "fold_side": Fold(after=("name", "side"), into="side", back="person"),
     "fold_party": Fold(after=("name", "side", "tea"), into="side", back=""),
     "fold_wing": Fold(after=("left", "right"), into="side", back=""),
+    # "the Tea Party" reads as "BLM" does
+    "article": Fold(before=("name", "side", "tea")),
 }
 _SIGNS: Final = {"?": "question", "!": "exclaim", '"': "quote"}
 
@@ -29,7 +31,9 @@ def shipped_lexicon() -> Lexicon:
     modes: dict[str, str] = {}
     for file in sorted(shipped("seeds", "lexicon").glob("*.txt")):
         group = file.stem
-        modes[group] = "mask" if group in _MASKED else "fold" if group in _FOLDS else "back"
+        modes[group] = "mask" if group in _MASKED else "back"
+        if group in _FOLDS:
+            modes[group] = "lead" if _FOLDS[group].before else "fold"
         for line in file.read_text(encoding="utf-8").splitlines():
             if line and not line.startswith("#"):
                 words[line] = group
@@ -40,15 +44,20 @@ def shipped_lexicon() -> Lexicon:
 
 
 def lexicon_to_mapping(lexicon: Lexicon) -> dict[str, str]:
-    """Word to ``mode/group``, as a bundle keeps it; a fold reads ``fold:after+after>into|back/group``."""
+    """Word to ``mode/group``, as a bundle keeps it.
+
+    A fold reads ``fold:after+after>into|back/group``, or ``lead:before+before/group``.
+    """
     return {word: f"{_mode(lexicon, group)}/{group}" for word, group in sorted(lexicon.words.items())}
 
 
 def _mode(lexicon: Lexicon, group: str) -> str:
     mode = lexicon.modes[group]
-    if mode != "fold":
+    if mode not in {"fold", "lead"}:
         return mode
     fold = lexicon.folds[group]
+    if mode == "lead":
+        return f"lead:{'+'.join(fold.before)}"
     return f"fold:{'+'.join(fold.after)}>{fold.into}|{fold.back}"
 
 
@@ -74,6 +83,9 @@ def lexicon_from_mapping(words: Mapping[str, str]) -> Lexicon:
             into, _, back = rest.partition("|")
             folds[group] = Fold(after=tuple(after.split("+")), into=into, back=back)
             modes[group] = "fold"
+        elif mode.startswith("lead:"):
+            folds[group] = Fold(before=tuple(mode.removeprefix("lead:").split("+")))
+            modes[group] = "lead"
     try:
         return Lexicon(words=groups, modes=modes, folds=folds)
     except InputError as error:

@@ -10,18 +10,19 @@ from tsclassify.errors import BundleError, InputError
 
 __all__ = ["MODES", "Fold", "Lexicon"]
 
-MODES: Final = ("mask", "back", "keep", "fold")
+MODES: Final = ("mask", "back", "keep", "fold", "lead")
 """``mask``: the word is replaced by its group in every feature, so that no name can move a score.
 ``back``: the group stands for the word in backed-off phrases only. ``keep``: a function word, which stands for
 itself in backed-off phrases. ``fold``: after a masked word of certain groups the word goes (a name's ``supporters``),
-elsewhere it is as with ``back``."""
+elsewhere it is as with ``back``. ``lead``: right before a word of certain masked groups the word goes (the article of
+a side), elsewhere it has no group."""
 
 MAX_GROUPS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What a group of mode ``fold`` does.
+    """What a group of mode ``fold`` or ``lead`` does.
 
     Attributes
     ----------
@@ -31,11 +32,14 @@ class Fold:
         Masked group that the word before then becomes, or empty to stay.
     back
         Group that stands for its words elsewhere, or empty for its own.
+    before
+        Of mode ``lead``, and then alone: masked groups right before which its words are dropped.
     """
 
-    after: tuple[str, ...]
+    after: tuple[str, ...] = ()
     into: str = ""
     back: str = ""
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Lexicon:
     modes
         Group name to one of ``MODES``.
     folds
-        Group of mode ``fold`` to what it does. Apart from these, a masked word right after one of its own group is
+        Group of mode ``fold`` or ``lead`` to what it does. Apart from these, a masked word right after one of its own group is
         dropped (first and last name).
     known
         What others found out about words under these groups; no part of the value.
@@ -75,10 +79,14 @@ class Lexicon:
                 raise InputError(f"lexicon: group {group!r} must have a mode, got none")
         if len(self.modes) > MAX_GROUPS:
             raise InputError(f"lexicon: groups must be at most {MAX_GROUPS}, got {len(self.modes)}")
-        if set(self.folds) != {group for group, mode in self.modes.items() if mode == "fold"}:
-            raise InputError("lexicon: every group of mode 'fold', and no other, must have a fold")
+        if set(self.folds) != {group for group, mode in self.modes.items() if mode in {"fold", "lead"}}:
+            raise InputError("lexicon: every group of mode 'fold' or 'lead', and no other, must have a fold")
         for group, fold in self.folds.items():
-            for target in (*fold.after, *([fold.into] if fold.into else [])):
+            if self.modes[group] == "lead" and fold != Fold(before=fold.before):
+                raise InputError(f"lexicon: fold {group!r} of mode 'lead' must have groups before, got others")
+            if self.modes[group] == "fold" and fold.before:
+                raise InputError(f"lexicon: fold {group!r} of mode 'fold' must have no groups before, got some")
+            for target in (*fold.after, *fold.before, *([fold.into] if fold.into else [])):
                 if self.modes.get(target) != "mask":
                     raise InputError(f"lexicon: fold {group!r} must name masked groups, got {target!r}")
 
@@ -98,6 +106,8 @@ class Lexicon:
             if group in self.folds:
                 fold = self.folds[group]
                 data[group]["fold"] = {"after": list(fold.after), "into": fold.into, "back": fold.back}
+                if fold.before:
+                    data[group]["fold"]["before"] = list(fold.before)
         return data
 
     @classmethod
@@ -117,7 +127,12 @@ class Lexicon:
                 modes[group] = str(entry["mode"])
                 if "fold" in entry:
                     fold = entry["fold"]
-                    folds[group] = Fold(tuple(map(str, fold["after"])), str(fold["into"]), str(fold["back"]))
+                    folds[group] = Fold(
+                        tuple(map(str, fold["after"])),
+                        str(fold["into"]),
+                        str(fold["back"]),
+                        tuple(map(str, fold.get("before", ()))),
+                    )
                 for word in entry["words"]:
                     if word in words:
                         raise BundleError(f"lexicon: word must stand in one group, got {group!r} and {words[word]!r}")
