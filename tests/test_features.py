@@ -95,7 +95,12 @@ def test_fold_needs_a_masked_word_before_it() -> None:
 
 
 def test_an_article_goes_only_right_before_a_masked_word() -> None:
-    for text, shorter in (("the house", "house"), ("the old Red", "old Red"), ('the "Red"', '"Red"'), ("Red the", "Red")):
+    for text, shorter in (
+        ("the house", "house"),
+        ("the old Red", "old Red"),
+        ('the "Red"', '"Red"'),
+        ("Red the", "Red"),
+    ):
         assert row_of(text, FeatureSpec()) != row_of(shorter, FeatureSpec())
     unmasked = FeatureSpec(mask=False)
     assert row_of("the Red", unmasked) != row_of("Red", unmasked)

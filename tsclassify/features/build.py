@@ -17,9 +17,9 @@ from tsclassify.features.memo import (
     BACK_OWN_BIT,
     FLAGS_SHIFT,
     GROUP_SHIFT,
-    LEAD,
     KIND_EXCLAMATION,
     KIND_QUESTION,
+    LEAD,
     MASKED,
     MASKED_BIT,
     NEGATOR,
@@ -156,6 +156,17 @@ def flag_bits(n: int, flags: int, info: int, words: int, capitals: int, negated:
 
 
 @jit
+def is_left_out(k: int, n: int, state: Any) -> Any:
+    """Whether a silent token, or one that leads, is no part of the sequence: the latter right before certain groups."""
+    lexicon, seq, infos = i8_at(state[A_LEXICON]), i8_at(state[A_SEQ]), i8_at(state[A_TOKENS])
+    info = infos[8 * (seq[k] & 0xFFFFFFFF) + T_INFO]
+    ahead = infos[8 * (seq[k + 1] & 0xFFFFFFFF) + T_INFO] >> GROUP_SHIFT & 255 if k + 1 < n else 0
+    if info & SILENT or not ahead:
+        return info & SILENT != 0
+    return lexicon[GROUPS + 4 * ((info >> GROUP_SHIFT & 255) - 1) + 1] >> (ahead - 1) & 1 != 0
+
+
+@jit
 def place_tokens(n: int, write: int, state: Any) -> Any:
     """List what phrases are made of, and the tokens that count as words; returns the number of rows written.
 
@@ -202,13 +213,9 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
         if starts or KIND_QUESTION <= kind <= KIND_EXCLAMATION:
             left = 0
         group = (info >> GROUP_SHIFT & 255) - 1
-        if info & (SILENT | LEAD):
-            if info & SILENT:
-                continue
-            ahead = infos[8 * (seq[k + 1] & 0xFFFFFFFF) + T_INFO] >> GROUP_SHIFT & 255 if k + 1 < n else 0
-            if ahead and lexicon[GROUPS + 4 * group + 1] >> (ahead - 1) & 1:
-                last = -1
-                continue
+        if info & (SILENT | LEAD) and is_left_out(k, n, state):
+            last = last if info & SILENT else -1
+            continue
         if last >= 0 and group >= 0:
             if group == last and info & MASKED:
                 continue

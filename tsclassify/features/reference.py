@@ -55,6 +55,7 @@ class _Sight(NamedTuple):
     group: str | None
     is_masked: bool
     fold: Fold | None
+    leads: tuple[str, ...]
     shown: int
     back: int
     is_break: bool
@@ -141,10 +142,12 @@ def _back_hash(token: Token, group: str | None, spec: FeatureSpec, lexicon: Lexi
 def _see(token: Token, spec: FeatureSpec, lexicon: Lexicon) -> _Sight:
     group = lexicon.words.get(token.text)
     is_masked = group is not None and spec.mask and lexicon.modes[group] == "mask"
+    fold = None if group is None else lexicon.folds.get(group)
     return _Sight(
         group=group,
         is_masked=is_masked,
-        fold=None if group is None else lexicon.folds.get(group),
+        fold=fold,
+        leads=fold.before if fold is not None and spec.mask else (),
         shown=_group_hash(group) if is_masked and group is not None else _token_hash(token.text),
         back=_back_hash(token, group, spec, lexicon),
         is_break=_is_symbol(token, "?!"),
@@ -172,14 +175,12 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Se
         sight = known.get((text, kind))
         if sight is None:
             sight = known[text, kind] = _see(token, spec, lexicon)
-        group, is_masked, fold, shown, back, is_break, is_silent, is_negator = sight
+        group, is_masked, fold, leads, shown, back, is_break, is_silent, is_negator = sight
         if flags & rules.STARTS or is_break:
             left = 0
         begins |= flags & rules.STARTS
-        if is_silent:
-            continue
-        if spec.mask and fold is not None and fold.before and lexicon.words.get(following) in fold.before:
-            last = None
+        if is_silent or (leads and lexicon.words.get(following) in leads):
+            last = last if is_silent else None
             continue
         if last is not None and group is not None:
             if is_masked and group == last:

@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tsclassify.model.logistic import fit_bounded, sigmoid
+
 __all__ = ["calibrate", "fit_calibration", "for_one", "prepared", "stack_calibrations", "uncalibrate"]
 
 N_KNOTS: Final = 6
@@ -23,9 +25,6 @@ _BLOCK_ROWS: Final = 1024
 
 _MIN_SLOPE: Final = 0.05
 _RIDGE: Final = 2.0
-_NEWTON_STEPS: Final = 8
-_DECIMALS: Final = 6
-"""Decimals kept of slopes and intercept, so that a processor whose sums end in other bits trains the same bundle."""
 
 
 def calibrate(parameters: Mapping[str, NDArray[np.float64]], logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -60,11 +59,11 @@ def calibrate(parameters: Mapping[str, NDArray[np.float64]], logits: NDArray[np.
         np.minimum(parts, parameters["part_ceilings"], out=parts)
         parts *= parameters["part_slopes"]
         parts[0] += values[:, 0]
-        return _sigmoid(np.add.reduce(parts, axis=0))
+        return sigmoid(np.add.reduce(parts, axis=0))
     if "line_knots" in parameters:
         made = np.empty_like(x)
         for first in range(0, len(x), _BLOCK_ROWS):
-            made[first : first + _BLOCK_ROWS] = _sigmoid(_by_line(parameters, x[first : first + _BLOCK_ROWS]))
+            made[first : first + _BLOCK_ROWS] = sigmoid(_by_line(parameters, x[first : first + _BLOCK_ROWS]))
         return made
     # a sum of rising parts over all heads at once: one post costs as many numpy calls as a million
     mapped = np.minimum(x - knots[:, 0], 0.0) * slopes[:, 0] + values[:, 0]
@@ -73,7 +72,7 @@ def calibrate(parameters: Mapping[str, NDArray[np.float64]], logits: NDArray[np.
         slope = (values[:, m + 1] - values[:, m]) / width
         mapped += np.minimum(np.maximum(x - knots[:, m], 0.0), width) * slope
     mapped += np.maximum(x - knots[:, -1], 0.0) * slopes[:, 1]
-    return _sigmoid(mapped)
+    return sigmoid(mapped)
 
 
 def _by_line(parameters: Mapping[str, NDArray[np.float64]], x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -131,8 +130,6 @@ def fit_calibration(
     Source of the straight line and of its smoothed targets: Platt 1999, Probabilistic outputs for support
     vector machines.
     """
-    from scipy.optimize import minimize
-
     x = np.asarray(logits, dtype=np.float64)
     y = np.asarray(gold, dtype=np.float64)
     w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -149,52 +146,27 @@ def fit_calibration(
         pieces.append(np.clip(x - low, 0.0, high - low))
     pieces.append(np.maximum(x - knots[-1], 0.0))
     design = np.stack(pieces)
-
-    def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        z = (design * theta[:, None]).sum(axis=0)
-        away = theta[1:] - theta[1:].mean()
-        value = float((w * (np.logaddexp(0.0, z) - target * z)).sum() + 0.5 * _RIDGE * (away**2).sum())
-        gradient = (design * (w * (_sigmoid(z) - target))).sum(axis=1)
-        gradient[1:] += _RIDGE * away
-        return value, gradient
-
+    n_slopes = len(design) - 1
+    ridge = np.zeros((len(design), len(design)))
+    # slopes are drawn towards their mean
+    ridge[1:, 1:] = _RIDGE * (np.eye(n_slopes) - 1.0 / n_slopes)
     start = np.ones(len(design))
     start[0] = float(np.log((n_positive + 1) / (n_negative + 1)))
-    bounds = [(None, None)] + [(_MIN_SLOPE, None)] * (len(design) - 1)
-    theta = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}).x
-    theta = np.round(_polished(theta, design, w, loss), _DECIMALS)
+    theta = fit_bounded(
+        design,
+        target,
+        w,
+        ridge=ridge,
+        centre=np.zeros_like(start),
+        lowest=np.array([-np.inf, *[_MIN_SLOPE] * n_slopes]),
+        start=start,
+    )
     values = theta[0] + np.concatenate([[0.0], np.cumsum(theta[2:-1] * np.diff(knots))])
     return {
         "knots": knots[None, :],
         "values": values[None, :],
         "slopes": np.array([[theta[1], theta[-1]]]),
     }
-
-
-def _polished(
-    theta: NDArray[np.float64],
-    design: NDArray[np.float64],
-    w: NDArray[np.float64],
-    loss: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
-) -> NDArray[np.float64]:
-    """Newton steps from near the optimum, slopes at their bound held: the optimum to far more than ``_DECIMALS``.
-
-    Where a descent stops depends on the last bits of its sums, and these on the processor.
-    """
-    n_slopes = len(theta) - 1
-    ridge = np.zeros((len(theta), len(theta)))
-    ridge[1:, 1:] = _RIDGE * (np.eye(n_slopes) - 1.0 / n_slopes)
-    for _ in range(_NEWTON_STEPS):
-        free = np.append(True, theta[1:] > _MIN_SLOPE)
-        p = _sigmoid((design * theta[:, None]).sum(axis=0))
-        curvature = (design[:, None] * design[None, :] * (w * p * (1.0 - p))).sum(axis=2) + ridge
-        step = np.zeros_like(theta)
-        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], loss(theta)[1][free])
-        theta = theta - step
-        theta[1:] = np.maximum(theta[1:], _MIN_SLOPE)
-        if np.abs(step).max() < 1e-12:
-            break
-    return theta
 
 
 def stack_calibrations(heads: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
@@ -268,9 +240,3 @@ def for_one(parameters: Mapping[str, NDArray[np.float64]]) -> Callable[[Sequence
         return [(1.0 if z >= 0 else e) / (1.0 + e) for z, e in zip(mapped, powers, strict=True)]
 
     return calibrated
-
-
-def _sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    # both branches in one expression, without overflow
-    e = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1.0, e) / (1.0 + e)

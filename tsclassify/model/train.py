@@ -18,8 +18,9 @@ from tsclassify.model.calibration import calibrate, fit_calibration, stack_calib
 from tsclassify.model.language import fit_language
 from tsclassify.model.linear import LinearHeads, RankedPairs, fit_heads, quantize
 from tsclassify.model.operating import operating_points, signal_band
+from tsclassify.model.stack import Mix, fit_mix, least_weights, mixed
 from tsclassify.model.trained import LANES, SIGNAL_LANES, TrainedModel
-from tsclassify.model.training_set import TrainingSet, build_training_set
+from tsclassify.model.training_set import TrainingSet, build_training_set, source_labels
 from tsclassify.model.wordclasses import lexicon_to_mapping, shipped_lexicon
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, VIOLENCE
 
@@ -183,6 +184,7 @@ def train(
     dev_features = memory.cache(featurize)(rows.dev, spec, lexicon)
     say(f"features: {features.nnz / max(1, len(rows.texts)):.0f} a post in {spec.n_buckets} buckets")
 
+    opinions = source_labels(rows.texts, config["stack"]["heads"], data_root=data_root)
     fit = memory.cache(_fit, ignore=["scaled"])
     key = (config_sha256, len(rows.texts), int(features.nnz))
     fold_of = _folds(rows.groups, config["fit"]["folds"], config["seed"])
@@ -190,7 +192,8 @@ def train(
     def cross_fit(kind: str, lanes: int, some: csr_matrix) -> tuple[_CrossFitted, NDArray[np.float32]]:
         scaling = feature_scaling(some[: len(rows.texts)], power=config["fit"]["idf_power"])
         scaled = some.multiply(scaling[None, :]).tocsr().astype(np.float32)
-        return _CrossFit(rows, copied, some, scaled, scaling, fold_of, config, fit, key, say).run(kind, lanes), scaling
+        folds = _CrossFit(rows, copied, opinions, some, scaled, scaling, fold_of, config, fit, key, say)
+        return folds.run(kind, lanes), scaling
 
     categories, scaling = cross_fit("categories", LANES, features)
     signals, _ = cross_fit("signals", SIGNAL_LANES, coarser(features, spec.bits - config["signals"]["bits"]))
@@ -295,14 +298,15 @@ def _fit(
     targets: NDArray[np.float32],
     weights: NDArray[np.float32],
     pairs: RankedPairs | None,
-    c: float,
+    c: float | tuple[float, ...],
     epochs: int,
     seed: int,
     key: tuple[Any, ...],
 ) -> LinearHeads:
     """One fit; ``key`` stands for the features in the cache."""
     del key
-    return fit_heads(scaled[chosen], targets, weights, c=c, epochs=epochs, seed=seed, pairs=pairs)
+    strength = np.asarray(c, dtype=np.float64)
+    return fit_heads(scaled[chosen], targets, weights, c=strength, epochs=epochs, seed=seed, pairs=pairs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -315,11 +319,13 @@ class _CrossFitted:
 class _CrossFit:
     """Fits the heads once per fold for out-of-fold logits, then on all rows.
 
-    Disguised copies of the rows ``copied`` stand behind all rows and share their labels.
+    Disguised copies of the rows ``copied`` stand behind all rows and share their labels. ``opinions`` are the sources'
+    own labels of the rows.
     """
 
     rows: TrainingSet
     copied: NDArray[np.int64]
+    opinions: NDArray[np.int8]
     features: csr_matrix
     scaled: csr_matrix
     scaling: NDArray[np.float32]
@@ -337,17 +343,60 @@ class _CrossFit:
         weights = self._weights(kind)
         told = self._told(kind)
         told[:n_gold] = True
-        oof = np.zeros((n_gold, targets.shape[1]))
-        for fold in range(int(self.fold_of.max()) + 1):
-            held = np.flatnonzero(self.fold_of == fold)
+        n_folds = int(self.fold_of.max()) + 1
+        heads, others = [], []
+        for fold in range(n_folds + 1):
             kept = told.copy()
-            kept[held] = False
-            heads = self._one(kind, self._with_copies(kept), targets, weights)
-            oof[held] = _quantized(heads, self.scaling, lanes).logits(self.features[held])
-            self.say(f"{kind}: fold {fold + 1} of {int(self.fold_of.max()) + 1}")
-        heads = self._one(kind, self._with_copies(told), targets, weights)
-        self.say(f"{kind}: all rows, last change {heads.last_change:.5f}")
-        return _CrossFitted(oof, _quantized(heads, self.scaling, lanes))
+            kept[:n_gold] &= self.fold_of != fold
+            heads.append(self._one(kind, self._with_copies(kept), targets, weights))
+            if kind == "categories":
+                others.append(self._sources(kept))
+            name = f"fold {fold + 1} of {n_folds}" if fold < n_folds else "all rows"
+            self.say(f"{kind}: {name}, last change {heads[-1].last_change:.5f}")
+        if kind == "categories":
+            heads = self._mixed(heads, others)
+        fitted = [_quantized(some, self.scaling, lanes) for some in heads]
+        oof = np.zeros((n_gold, targets.shape[1]))
+        for fold in range(n_folds):
+            held = np.flatnonzero(self.fold_of == fold)
+            oof[held] = fitted[fold].logits(self.features[held])
+        return _CrossFitted(oof, fitted[-1])
+
+    def _sources(self, kept: NDArray[np.bool_]) -> LinearHeads:
+        """Source heads, fitted on the rows that are kept and have a label of their source."""
+        settings = self.config["stack"]
+        chosen = np.flatnonzero(kept & (self.opinions >= 0).any(axis=1))
+        said = self.opinions[chosen]
+        return self.fit(
+            self.scaled,
+            chosen,
+            (said == 1).astype(np.float32),
+            (said >= 0).astype(np.float32),
+            None,
+            settings["c"],
+            settings["epochs"],
+            self.config["seed"],
+            (*self.key, "sources"),
+        )
+
+    def _mixed(self, heads: list[LinearHeads], others: list[LinearHeads]) -> list[LinearHeads]:
+        """Add to the heads of each fold what those of the sources say, as learned on the other folds; then to all."""
+        n_gold, stated = self.rows.n_gold, self.rows.n_stated
+        own = np.zeros((n_gold, heads[0].weights.shape[1]))
+        sources = np.zeros((n_gold, others[0].weights.shape[1]))
+        for fold in range(len(heads) - 1):
+            held = np.flatnonzero(self.fold_of == fold)
+            own[held] = self.scaled[held] @ heads[fold].weights + heads[fold].bias
+            sources[held] = self.scaled[held] @ others[fold].weights + others[fold].bias
+        gold = self.rows.categories[:stated] > 0.5
+        least = least_weights(self.config["stack"]["heads"])
+
+        def mix(chosen: NDArray[np.int64]) -> Mix:
+            return fit_mix(own[chosen], sources[chosen], gold[chosen], least, ridge=self.config["stack"]["ridge"])
+
+        mixes = [mix(np.flatnonzero(self.fold_of[:stated] != fold)) for fold in range(len(heads))]
+        self.say(f"categories: {int((mixes[-1].weights > 0).sum())} weights of {len(least)} source heads")
+        return [mixed(*three) for three in zip(heads, others, mixes, strict=True)]
 
     def _with_copies(self, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Numbers of the rows kept, then of their copies."""
@@ -375,7 +424,7 @@ class _CrossFit:
             targets[chosen],
             weights[chosen],
             pairs,
-            settings["c"],
+            tuple(settings["c"][name] for name in CATEGORIES) if kind == "categories" else settings["c"],
             settings["epochs"],
             self.config["seed"],
             (*self.key, kind),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,7 @@ from tsclassify.model.soft import read_soft_labels, soft_key
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
 
-__all__ = ["TrainingSet", "build_training_set", "gold_columns", "minimal_pairs", "trusting"]
+__all__ = ["TrainingSet", "build_training_set", "gold_columns", "minimal_pairs", "source_labels", "trusting"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,6 +214,37 @@ def trusting(value: NDArray[np.float32], label: str, trust: Sequence[Mapping[str
         k = CATEGORIES.index(rule["category"])
         mixed[k] += rule["share"] * (float(rule["label"] in label.split("+")) - mixed[k])
     return mixed
+
+
+def source_labels(
+    texts: Sequence[str], heads: Sequence[Mapping[str, Any]], *, data_root: str | os.PathLike[str] | None = None
+) -> NDArray[np.int8]:
+    """The sources' own labels of training texts.
+
+    Parameters
+    ----------
+    texts
+        The n texts; no other text of a source is looked at.
+    heads
+        What is asked: a ``source``, and a regular expression ``label`` that its label must hold.
+    data_root
+        Folder of the public files.
+
+    Returns
+    -------
+    ndarray
+        int8, shape (n, H): 1 or 0, and -1 for a text that the source does not have.
+    """
+    labels = np.full((len(texts), len(heads)), -1, dtype=np.int8)
+    place = {text: number for number, text in enumerate(texts)}
+    for source in sorted({head["source"] for head in heads}):
+        asked = [(j, re.compile(head["label"])) for j, head in enumerate(heads) if head["source"] == source]
+        for row in raw_rows(source, root=data_root):
+            number = place.get(row.text)
+            if number is not None:
+                for j, pattern in asked:
+                    labels[number, j] = pattern.search(row.label) is not None
+    return labels
 
 
 def _provenance(gold: Sequence[AnnotatedRow], soft: Mapping[str, int]) -> tuple[Mapping[str, Any], ...]:

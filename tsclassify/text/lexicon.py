@@ -54,8 +54,8 @@ class Lexicon:
     modes
         Group name to one of ``MODES``.
     folds
-        Group of mode ``fold`` or ``lead`` to what it does. Apart from these, a masked word right after one of its own group is
-        dropped (first and last name).
+        Group of mode ``fold`` or ``lead`` to what it does. Apart from these, a masked word right after one of its own
+        group is dropped (first and last name).
     known
         What others found out about words under these groups; no part of the value.
 

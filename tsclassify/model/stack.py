@@ -1,0 +1,114 @@
+"""What the sources' own labels add to the heads: a weighted sum of linear heads, which is one linear head again.
+
+Each source has labels of its own readers, of another sense and noisier than ours. A *source head* is fitted on the
+texts of one source and such a label, under a strong ridge. Of its logits, and those of the category's own head, a small
+logistic regression on rows that neither has seen makes the sum. Source: Wolpert 1992, Stacked generalization; weights
+at least 0: Breiman 1996, Stacked regressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsclassify.errors import InputError
+from tsclassify.model.linear import LinearHeads
+from tsclassify.model.logistic import fit_bounded
+from tsclassify.taxonomy import CATEGORIES
+
+__all__ = ["Mix", "fit_mix", "least_weights", "mixed"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mix:
+    """How the logit of each category is made: ``slope * own + offset + source logits @ weights``.
+
+    Attributes
+    ----------
+    slope, offset
+        float64, shape (K,).
+    weights
+        float64, shape (H, K), at least 0.
+    """
+
+    slope: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def least_weights(heads: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+    """Stated lower bounds of the weights, shape (H, K): 0 where a head's ``at_least`` names no category.
+
+    Raises
+    ------
+    InputError
+        When ``at_least`` names no category.
+    """
+    least = np.zeros((len(heads), len(CATEGORIES)))
+    for number, head in enumerate(heads):
+        for category, weight in head.get("at_least", {}).items():
+            if category not in CATEGORIES:
+                raise InputError(
+                    f"training configuration: at_least of {head['name']!r} must name categories, got {category!r}"
+                )
+            least[number, CATEGORIES.index(category)] = weight
+    return least
+
+
+def fit_mix(
+    own: NDArray[np.float64],
+    others: NDArray[np.float64],
+    gold: NDArray[np.bool_],
+    least: NDArray[np.float64],
+    *,
+    ridge: float,
+) -> Mix:
+    """Fit the weights on out-of-fold logits.
+
+    Parameters
+    ----------
+    own, others
+        Logits of the category heads and of the source heads: shapes (n, K) and (n, H).
+    gold
+        Labels, shape (n, K).
+    least
+        Lowest weights, shape (H, K); the ridge draws towards them.
+    ridge
+        Strength, for source logits of variance 1.
+    """
+    mean, spread = others.mean(axis=0), np.maximum(others.std(axis=0), 1e-9)
+    scaled = ((others - mean) / spread).T
+    n_others, n_heads = least.shape
+    penalty = np.diag([0.0, 0.0, *[ridge] * n_others])
+    slope, offset, weights = np.ones(n_heads), np.zeros(n_heads), np.zeros((n_others, n_heads))
+    for k in range(n_heads):
+        low = least[:, k] * spread
+        start = np.concatenate([[1.0, 0.0], low])
+        theta = fit_bounded(
+            np.vstack([own[:, k], np.ones(len(own)), scaled]),
+            gold[:, k].astype(np.float64),
+            np.ones(len(own)),
+            ridge=penalty,
+            centre=start,
+            lowest=np.concatenate([[0.0, -np.inf], low]),
+            start=start,
+        )
+        slope[k] = theta[0]
+        weights[:, k] = theta[2:] / spread
+        offset[k] = theta[1] - float((weights[:, k] * mean).sum())
+    return Mix(slope, offset, weights)
+
+
+def mixed(own: LinearHeads, others: LinearHeads, mix: Mix) -> LinearHeads:
+    """The heads that the sum amounts to."""
+    weights = own.weights * mix.slope.astype(np.float32)
+    bias = own.bias * mix.slope + mix.offset
+    # a loop over the few weights that are not 0, in a fixed order
+    for number, k in np.argwhere(mix.weights > 0).tolist():
+        weights[:, k] += np.float32(mix.weights[number, k]) * others.weights[:, number]
+        bias[k] += mix.weights[number, k] * others.bias[number]
+    return LinearHeads(weights, bias, own.last_change)
