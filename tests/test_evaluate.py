@@ -398,6 +398,37 @@ def test_rows_are_swapped_both_ways_with_their_case_kept() -> None:
     assert two.texts[1] == "Donald Trump met Biden"
 
 
+def test_an_article_is_not_said_twice_in_a_twin() -> None:
+    (one,) = row_twins(load_swaps("politics"), ["7"], ["The BLM march, and BLM alone"])
+    assert one.texts[1] == "The TEA PARTY march, and THE TEA PARTY alone"
+    texts = [text for name in SWAP_LISTS for one in template_twins(load_swaps(name)) for text in one.texts]
+    assert not [text for text in texts if "the the " in text.lower()]
+
+
+def test_every_side_and_name_reads_as_one_word() -> None:
+    """Twins of the political and name templates have the same features.
+
+    But for length, and for a side of two words at the start of a sentence or after a negation: there the first of the
+    two has a feature of its own.
+    """
+    from tsclassify.features.reference import features_of
+    from tsclassify.features.spec import FeatureSpec
+    from tsclassify.model.wordclasses import shipped_lexicon
+
+    spec, lexicon = FeatureSpec(word_max=3, skips=(2,), back_max=3, starts=True, negation_window=4), shipped_lexicon()
+    differ = []
+    for name in ("politics", "names"):
+        for one in template_twins(load_swaps(name)):
+            found = [
+                [f for f in features_of(text, spec, lexicon) if f.kind not in {"start", "negated"}]
+                for text in one.texts
+            ]
+            rows = {tuple(sorted(feature.bucket for feature in features)) for features in found}
+            if len(rows) > 1:
+                differ.append(one.texts)
+    assert differ == []
+
+
 def test_faulty_swap_list_is_refused_with_a_hint(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('[[sets]]\nid = "x"\ngroups.a = ["one"]\ngroups.b = ["two"]\ntemplates = []\n', encoding="utf-8")

@@ -83,6 +83,7 @@ def test_spans_lie_in_the_original(text: str) -> None:
         ("Alice's house", "bob’s house"),
         ("The Red will kill", "Blue will kill"),
         ("dont kill the Red fans now", "dont kill Blue now"),
+        ("I hate the the Alice", "I hate bob"),
     ],
 )
 def test_masked_words_cannot_move_a_feature(one: str, other: str) -> None:
@@ -99,6 +100,7 @@ def test_an_article_goes_only_right_before_a_masked_word() -> None:
         ("the house", "house"),
         ("the old Red", "old Red"),
         ('the "Red"', '"Red"'),
+        ("the the the Red", "Red"),
         ("Red the", "Red"),
     ):
         assert row_of(text, FeatureSpec()) != row_of(shorter, FeatureSpec())

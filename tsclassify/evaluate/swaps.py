@@ -21,6 +21,7 @@ SWAP_LISTS = ("politics", "names", "identity", "facilities")
 """The shipped lists."""
 
 _SLOT = "{term}"
+_ARTICLE = "the "
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +129,16 @@ def template_twins(swaps: SwapList) -> list[Twins]:
     for set_id, text in swaps.templates:
         groups = sets[set_id].groups
         for terms in zip(*groups.values(), strict=True):
-            filled = tuple(_capital(text.replace(_SLOT, term), text) for term in terms)
+            before = text.partition(_SLOT)[0]
+            filled = tuple(_capital(text.replace(_SLOT, _after(before, term)), text) for term in terms)
             twins.append(Twins(text, tuple(groups), terms, filled, from_template=True))
     return twins
+
+
+def _after(before: str, term: str) -> str:
+    """The term as it follows some text: an article that stands there already is not said twice."""
+    is_double = before.lower().endswith(_ARTICLE) and term.lower().startswith(_ARTICLE)
+    return term[len(_ARTICLE) :] if is_double else term
 
 
 def _capital(filled: str, template: str) -> str:
@@ -190,7 +198,7 @@ def _exchange(
         group, index = place[match.group().lower()]
         if group not in (own, other):
             return match.group()
-        term = groups[other if group == own else own][index]
+        term = _after(text[: match.start()], groups[other if group == own else own][index])
         written = match.group()
         if written.isupper() and len(written) > 1:
             return term.upper()

@@ -157,13 +157,19 @@ def flag_bits(n: int, flags: int, info: int, words: int, capitals: int, negated:
 
 @jit
 def is_left_out(k: int, n: int, state: Any) -> Any:
-    """Whether a silent token, or one that leads, is no part of the sequence: the latter right before certain groups."""
+    """Whether a silent token, or one that leads, is no part of the sequence: the latter right before certain groups.
+
+    Another one that leads may stand between.
+    """
     lexicon, seq, infos = i8_at(state[A_LEXICON]), i8_at(state[A_SEQ]), i8_at(state[A_TOKENS])
     info = infos[8 * (seq[k] & 0xFFFFFFFF) + T_INFO]
-    ahead = infos[8 * (seq[k + 1] & 0xFFFFFFFF) + T_INFO] >> GROUP_SHIFT & 255 if k + 1 < n else 0
-    if info & SILENT or not ahead:
+    ahead = infos[8 * (seq[k + 1] & 0xFFFFFFFF) + T_INFO] if k + 1 < n else np.int64(0)
+    if ahead & LEAD:
+        ahead = infos[8 * (seq[k + 2] & 0xFFFFFFFF) + T_INFO] if k + 2 < n else np.int64(0)
+    group = ahead >> GROUP_SHIFT & 255
+    if info & SILENT or not group:
         return info & SILENT != 0
-    return lexicon[GROUPS + 4 * ((info >> GROUP_SHIFT & 255) - 1) + 1] >> (ahead - 1) & 1 != 0
+    return lexicon[GROUPS + 4 * ((info >> GROUP_SHIFT & 255) - 1) + 1] >> (group - 1) & 1 != 0
 
 
 @jit

@@ -156,6 +156,15 @@ def _see(token: Token, spec: FeatureSpec, lexicon: Lexicon) -> _Sight:
     )
 
 
+def _group_ahead(tokens: Sequence[Token], number: int, lexicon: Lexicon) -> str | None:
+    """Group of the token after the one of this number, or of the one after that where it leads, too."""
+    for token in tokens[number + 1 : number + 3]:
+        group = lexicon.words.get(token.text)
+        if group is None or lexicon.modes[group] != "lead":
+            return group
+    return None
+
+
 def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Settled:
     """The sequence after folding, its tokens, the features of single places, and whether a negator was seen."""
     kept: list[Token] = []
@@ -168,10 +177,8 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Se
     last: str | None = None
     negated = False
     begins = 0
-    ahead = iter([token.text for token in tokens[1:]])
-    for token in tokens:
+    for number, token in enumerate(tokens):
         text, start, end, kind, flags = token
-        following = next(ahead, "")
         sight = known.get((text, kind))
         if sight is None:
             sight = known[text, kind] = _see(token, spec, lexicon)
@@ -179,7 +186,7 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Se
         if flags & rules.STARTS or is_break:
             left = 0
         begins |= flags & rules.STARTS
-        if is_silent or (leads and lexicon.words.get(following) in leads):
+        if is_silent or (leads and _group_ahead(tokens, number, lexicon) in leads):
             last = last if is_silent else None
             continue
         if last is not None and group is not None:

@@ -19,8 +19,8 @@ _FOLDS: Final = {
     "fold_side": Fold(after=("name", "side"), into="side", back="person"),
     "fold_party": Fold(after=("name", "side", "tea"), into="side", back=""),
     "fold_wing": Fold(after=("left", "right"), into="side", back=""),
-    # "the Tea Party" reads as "BLM" does
-    "article": Fold(before=("name", "side", "tea")),
+    # "the Tea Party" reads as "BLM" does, and "the right-wingers" as "the leftists"
+    "article": Fold(before=("name", "side", "tea", "left", "right")),
 }
 _SIGNS: Final = {"?": "question", "!": "exclaim", '"': "quote"}
 

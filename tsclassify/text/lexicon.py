@@ -15,7 +15,7 @@ MODES: Final = ("mask", "back", "keep", "fold", "lead")
 ``back``: the group stands for the word in backed-off phrases only. ``keep``: a function word, which stands for
 itself in backed-off phrases. ``fold``: after a masked word of certain groups the word goes (a name's ``supporters``),
 elsewhere it is as with ``back``. ``lead``: right before a word of certain masked groups the word goes (the article of
-a side), elsewhere it has no group."""
+a side), once or twice, elsewhere it has no group."""
 
 MAX_GROUPS: Final = 60
 
