@@ -348,9 +348,11 @@ class _CrossFit:
         for fold in range(n_folds + 1):
             kept = told.copy()
             kept[:n_gold] &= self.fold_of != fold
-            heads.append(self._one(kind, self._with_copies(kept), targets, weights))
+            # what is left of the labelled rows weighs as much as all of them do beside the others in the end
+            more = n_gold / np.count_nonzero(kept[:n_gold])
+            heads.append(self._one(kind, self._with_copies(kept), targets, weights, more))
             if kind == "categories":
-                others.append(self._sources(kept))
+                others.append(self._sources(kept, more))
             name = f"fold {fold + 1} of {n_folds}" if fold < n_folds else "all rows"
             self.say(f"{kind}: {name}, last change {heads[-1].last_change:.5f}")
         if kind == "categories":
@@ -362,16 +364,17 @@ class _CrossFit:
             oof[held] = fitted[fold].logits(self.features[held])
         return _CrossFitted(oof, fitted[-1])
 
-    def _sources(self, kept: NDArray[np.bool_]) -> LinearHeads:
+    def _sources(self, kept: NDArray[np.bool_], more: float) -> LinearHeads:
         """Source heads, fitted on the rows that are kept and have a label of their source."""
         settings = self.config["stack"]
         chosen = np.flatnonzero(kept & (self.opinions >= 0).any(axis=1))
         said = self.opinions[chosen]
+        weights = np.where(chosen < self.rows.n_gold, more, 1.0)[:, None] * (said >= 0)
         return self.fit(
             self.scaled,
             chosen,
             (said == 1).astype(np.float32),
-            (said >= 0).astype(np.float32),
+            weights.astype(np.float32),
             None,
             settings["c"],
             settings["epochs"],
@@ -414,15 +417,24 @@ class _CrossFit:
         return highest
 
     def _one(
-        self, kind: str, chosen: NDArray[np.int64], targets: NDArray[np.float32], weights: NDArray[np.float32]
+        self,
+        kind: str,
+        chosen: NDArray[np.int64],
+        targets: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        more: float,
     ) -> LinearHeads:
+        """Fit on the rows chosen, labelled ones and their copies at ``more`` times their weight."""
         settings = self.config["fit"] if kind == "categories" else self.config["signals"]
-        pairs = self._pairs(chosen) if kind == "categories" and settings["pair_weight"] > 0 else None
+        n_gold = self.rows.n_gold
+        is_labelled = np.concatenate([np.arange(len(self.rows.texts)) < n_gold, self.copied < n_gold])[chosen]
+        weighed = weights[chosen] * np.where(is_labelled, more, 1.0).astype(np.float32)[:, None]
+        pairs = self._pairs(chosen, more) if kind == "categories" and settings["pair_weight"] > 0 else None
         return self.fit(
             self.scaled,
             chosen,
             targets[chosen],
-            weights[chosen],
+            weighed,
             pairs,
             tuple(settings["c"][name] for name in CATEGORIES) if kind == "categories" else settings["c"],
             settings["epochs"],
@@ -440,12 +452,12 @@ class _CrossFit:
         copies = np.where(is_labelled, settings["disguised_weight"], settings["disguised_soft_weight"])
         return np.concatenate([weights, np.repeat(copies[:, None], weights.shape[1], axis=1)]).astype(np.float32)
 
-    def _pairs(self, chosen: NDArray[np.int64]) -> RankedPairs:
+    def _pairs(self, chosen: NDArray[np.int64], more: float) -> RankedPairs:
         place = np.full(len(self.rows.texts) + len(self.copied), -1, dtype=np.int64)
         place[chosen] = np.arange(len(chosen))
         known = [(place[a], place[b], k) for a, b, k in self.rows.pairs if place[a] >= 0 and place[b] >= 0]
         columns = np.array(known, dtype=np.int64).reshape(len(known), 3)
-        return RankedPairs(columns[:, 0], columns[:, 1], columns[:, 2], float(self.config["fit"]["pair_weight"]))
+        return RankedPairs(columns[:, 0], columns[:, 1], columns[:, 2], self.config["fit"]["pair_weight"] * more)
 
 
 def _judge(gold: NDArray[np.bool_], scores: NDArray[np.floating], names: Sequence[str]) -> dict[str, dict[str, float]]:
