@@ -123,3 +123,11 @@ def test_source_labels_are_those_of_the_texts_asked_for(public_data: Path) -> No
     labels = source_labels([row.text for row in rows], heads, data_root=public_data)
     assert labels[:, 0].tolist() == [int(row.label == "hate") for row in rows]
     assert (labels[:, 1] == -1).all()
+
+
+def test_weights_are_named_by_category_the_largest_first() -> None:
+    weights = np.zeros((3, len(CATEGORIES)))
+    weights[:, CATEGORIES.index("hate")] = [0.1, 0.0, 0.3]
+    named = Mix(np.ones(len(CATEGORIES)), np.zeros(len(CATEGORIES)), weights).named(["a", "b", "c"])
+    assert list(named["hate"].items()) == [("c", 0.3), ("a", 0.1)]
+    assert named["abuse"] == {}

@@ -114,10 +114,27 @@ def _data(model: TrainedModel) -> str:
         f"(agreement with a second reading: docs/taxonomy.md), or written with their labels for this project; "
         f"{n['stated']} of them are drawn as the held-out rows are, and scores, thresholds and priors are stated on "
         f"those; the others are hard rows and minimal pairs, for fitting only. {n['soft']} more texts of the same "
-        "sources carry soft labels of a small transformer fine-tuned on labelled rows. Only sources whose licence "
+        "sources carry soft labels of a small transformer fine-tuned on labelled rows. "
+        f"{_source_heads(model)}Only sources whose licence "
         "allows a trained model to be passed on were used; test sets and dev rows were left out.\n"
     )
     return "\n".join(rows) + "\n" + text
+
+
+def _source_heads(model: TrainedModel) -> str:
+    """A sentence on heads of the sources' own labels, where there are any."""
+    stated = model.figures.get("source_heads", {})
+    parts = [
+        f"{category} ({', '.join(f'{name} {weight:.2f}' for name, weight in weights.items() if weight >= 0.005)})"
+        for category, weights in stated.get("weights", {}).items()
+        if any(weight >= 0.005 for weight in weights.values())
+    ]
+    if not parts:
+        return ""
+    return (
+        f"Of {stated['n_heads']} heads fitted on labels of the sources themselves, these add to a category, each logit "
+        f"at the weight given: {'; '.join(parts)}. "
+    )
 
 
 def _figures(model: TrainedModel) -> str:

@@ -39,6 +39,14 @@ class Mix:
     offset: NDArray[np.float64]
     weights: NDArray[np.float64]
 
+    def named(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Category to the weights of the source heads that it has, the largest first."""
+        table = {}
+        for k, category in enumerate(CATEGORIES):
+            order = [j for j in np.argsort(-self.weights[:, k], kind="stable") if self.weights[j, k] > 0]
+            table[category] = {names[j]: round(float(self.weights[j, k]), 4) for j in order}
+        return table
+
 
 def least_weights(heads: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
     """Stated lower bounds of the weights, shape (H, K): 0 where a head's ``at_least`` names no category.

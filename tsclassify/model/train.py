@@ -244,6 +244,12 @@ def train(
         "signals": _judge(signal_gold, signal_scores, SIGNALS),
         "language": language.figures,
         "random_sample_share": _random_shares(rows, gold),
+        "source_heads": {
+            "n_heads": len(config["stack"]["heads"]),
+            "weights": categories.mix.named([head["name"] for head in config["stack"]["heads"]])
+            if categories.mix is not None
+            else {},
+        },
         "n_rows": {
             "labelled": rows.n_gold,
             "stated": stated,
@@ -313,6 +319,7 @@ def _fit(
 class _CrossFitted:
     oof: NDArray[np.float64]
     final: _Fitted
+    mix: Mix | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -355,14 +362,16 @@ class _CrossFit:
                 others.append(self._sources(kept, more))
             name = f"fold {fold + 1} of {n_folds}" if fold < n_folds else "all rows"
             self.say(f"{kind}: {name}, last change {heads[-1].last_change:.5f}")
+        mixes: list[Mix] = []
         if kind == "categories":
-            heads = self._mixed(heads, others)
+            mixes = self._mixes(heads, others)
+            heads = [mixed(*three) for three in zip(heads, others, mixes, strict=True)]
         fitted = [_quantized(some, self.scaling, lanes) for some in heads]
         oof = np.zeros((n_gold, targets.shape[1]))
         for fold in range(n_folds):
             held = np.flatnonzero(self.fold_of == fold)
             oof[held] = fitted[fold].logits(self.features[held])
-        return _CrossFitted(oof, fitted[-1])
+        return _CrossFitted(oof, fitted[-1], mixes[-1] if mixes else None)
 
     def _sources(self, kept: NDArray[np.bool_], more: float) -> LinearHeads:
         """Source heads, fitted on the rows that are kept and have a label of their source."""
@@ -382,8 +391,8 @@ class _CrossFit:
             (*self.key, "sources"),
         )
 
-    def _mixed(self, heads: list[LinearHeads], others: list[LinearHeads]) -> list[LinearHeads]:
-        """Add to the heads of each fold what those of the sources say, as learned on the other folds; then to all."""
+    def _mixes(self, heads: list[LinearHeads], others: list[LinearHeads]) -> list[Mix]:
+        """What the source heads add to the heads of each fold, as learned on the other folds; then to those of all."""
         n_gold, stated = self.rows.n_gold, self.rows.n_stated
         own = np.zeros((n_gold, heads[0].weights.shape[1]))
         sources = np.zeros((n_gold, others[0].weights.shape[1]))
@@ -399,7 +408,7 @@ class _CrossFit:
 
         mixes = [mix(np.flatnonzero(self.fold_of[:stated] != fold)) for fold in range(len(heads))]
         self.say(f"categories: {int((mixes[-1].weights > 0).sum())} weights of {len(least)} source heads")
-        return [mixed(*three) for three in zip(heads, others, mixes, strict=True)]
+        return mixes
 
     def _with_copies(self, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Numbers of the rows kept, then of their copies."""
