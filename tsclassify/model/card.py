@@ -124,11 +124,16 @@ def _data(model: TrainedModel) -> str:
 def _source_heads(model: TrainedModel) -> str:
     """A sentence on heads of the sources' own labels, where there are any."""
     stated = model.figures.get("source_heads", {})
-    parts = [
-        f"{category} ({', '.join(f'{name} {weight:.2f}' for name, weight in weights.items() if weight >= 0.005)})"
-        for category, weights in stated.get("weights", {}).items()
-        if any(weight >= 0.005 for weight in weights.values())
-    ]
+    parts = []
+    for category in CATEGORIES:
+        weights = stated.get("weights", {}).get(category, {})
+        shown = [
+            f"{name} {weight:.2f}"
+            for name, weight in sorted(weights.items(), key=lambda one: -one[1])
+            if weight >= 0.005
+        ]
+        if shown:
+            parts.append(f"{category} ({', '.join(shown)})")
     if not parts:
         return ""
     return (
