@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,8 @@ from tsclassify.data import raw_rows
 from tsclassify.errors import InputError
 from tsclassify.model.linear import LinearHeads
 from tsclassify.model.logistic import fit_bounded, sigmoid
-from tsclassify.model.stack import Mix, fit_mix, least_weights, mixed
-from tsclassify.model.train import load_config
+from tsclassify.model.stack import Mix, check_source_heads, fit_mix, least_weights, mixed
+from tsclassify.model.train import load_config, train
 from tsclassify.model.training_set import source_labels
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
@@ -102,6 +104,38 @@ def test_a_least_weight_names_a_category() -> None:
     message = "at_least of 'zorp' must name categories, got 'hat'"
     with pytest.raises(InputError, match=message):
         least_weights([{"name": "zorp", "at_least": {"hat": 0.4}}])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source": "social_sentinel"}, "source of 'zorp' must be one of .*, got 'social_sentinel'"),
+        ({"label": "("}, "label of 'zorp' must be a regular expression"),
+        ({"label": 1}, "source head 0 must have name, source and label"),
+        ({"at_least": {"hat": 1.0}}, "must name categories, got 'hat'"),
+    ],
+)
+def test_a_source_head_that_cannot_be_fitted_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_source_heads([{"name": "zorp", "source": "edos", "label": "^1"} | change])
+
+
+@pytest.mark.parametrize(
+    ("cut", "message"),
+    [
+        (lambda config: config.pop("stack"), "stack must be stated, got None"),
+        (lambda config: config["fit"].pop("epochs"), "fit must state epochs"),
+        (lambda config: config["fit"]["c"].pop("hate"), "c of fit must state hate"),
+        (lambda config: config.pop("seed"), "seed must be stated"),
+    ],
+)
+def test_an_incomplete_configuration_is_refused_before_training(
+    tmp_path: Path, cut: Callable[[dict[str, Any]], Any], message: str
+) -> None:
+    config, _ = load_config(shipped("seeds", "training.toml"))
+    cut(config)
+    with pytest.raises(InputError, match=message):
+        train(config, "", data_root=tmp_path)
 
 
 def test_every_source_head_finds_texts_with_and_without_its_label(public_data: Path) -> None:

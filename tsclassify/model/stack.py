@@ -8,6 +8,7 @@ at least 0: Breiman 1996, Stacked regressions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsclassify.data import registered_files
 from tsclassify.errors import InputError
 from tsclassify.model.linear import LinearHeads
 from tsclassify.model.logistic import fit_bounded
 from tsclassify.taxonomy import CATEGORIES
 
-__all__ = ["Mix", "fit_mix", "least_weights", "mixed"]
+__all__ = ["Mix", "check_source_heads", "fit_mix", "least_weights", "mixed"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +48,35 @@ class Mix:
             order = [j for j in np.argsort(-self.weights[:, k], kind="stable") if self.weights[j, k] > 0]
             table[category] = {names[j]: round(float(self.weights[j, k]), 4) for j in order}
         return table
+
+
+def check_source_heads(heads: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse source heads that cannot be fitted.
+
+    Raises
+    ------
+    InputError
+        When one has no name, its source may not be trained on, its label is no regular expression, or ``at_least``
+        names no category.
+    """
+    allowed = sorted({file.name for file in registered_files() if file.use == "train"})
+    for number, head in enumerate(heads):
+        if not all(isinstance(head.get(key), str) for key in ("name", "source", "label")):
+            raise InputError(
+                f"training configuration: source head {number} must have name, source and label, got {head}"
+            )
+        if head["source"] not in allowed:
+            raise InputError(
+                f"training configuration: source of {head['name']!r} must be one of {', '.join(allowed)}, "
+                f"got {head['source']!r}"
+            )
+        try:
+            re.compile(head["label"])
+        except re.error as error:
+            raise InputError(
+                f"training configuration: label of {head['name']!r} must be a regular expression, got {error}"
+            ) from error
+    least_weights(heads)
 
 
 def least_weights(heads: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:

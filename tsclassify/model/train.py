@@ -18,10 +18,11 @@ from tsclassify.model.calibration import calibrate, fit_calibration, stack_calib
 from tsclassify.model.language import fit_language
 from tsclassify.model.linear import LinearHeads, RankedPairs, fit_heads, quantize
 from tsclassify.model.operating import operating_points, signal_band
-from tsclassify.model.stack import Mix, fit_mix, least_weights, mixed
+from tsclassify.model.stack import Mix, check_source_heads, fit_mix, least_weights, mixed
 from tsclassify.model.trained import LANES, SIGNAL_LANES, TrainedModel
 from tsclassify.model.training_set import TrainingSet, build_training_set, source_labels
 from tsclassify.model.wordclasses import lexicon_to_mapping, shipped_lexicon
+from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, VIOLENCE
 
 if TYPE_CHECKING:
@@ -70,6 +71,26 @@ def _check_bits(config: Mapping[str, Any]) -> None:
             f"training configuration: bits of [signals] must be a whole number from {_LEAST_BITS} to those of "
             f"[features], {most!r}, got {bits!r}"
         )
+
+
+def _check_complete(config: Mapping[str, Any]) -> None:
+    """Refuse a configuration that lacks what the shipped one states, before hours of training."""
+    whole, _ = load_config(shipped("seeds", "training.toml"))
+    for name, table in whole.items():
+        stated = config.get(name)
+        if not isinstance(stated, Mapping if isinstance(table, Mapping) else type(table)):
+            raise InputError(f"training configuration: {name} must be stated, got {stated!r}")
+        if not isinstance(stated, Mapping) or name == "features":
+            continue  # features that are not stated are at their defaults
+        lacking = [key for key in table if key not in stated and key != "trust"]
+        if lacking:
+            raise InputError(f"training configuration: {name} must state {lacking[0]}, got {', '.join(stated)}")
+    missing = [name for name in CATEGORIES if name not in config["fit"]["c"]]
+    if missing:
+        raise InputError(
+            f"training configuration: c of fit must state {missing[0]}, got {', '.join(config['fit']['c'])}"
+        )
+    check_source_heads(config["stack"]["heads"])
 
 
 def featurize(texts: Sequence[str], spec: FeatureSpec, lexicon: Lexicon) -> csr_matrix:
@@ -173,6 +194,7 @@ def train(
     import joblib
 
     _check_bits(config)
+    _check_complete(config)
     memory = joblib.Memory(cache, verbose=0)
     rows = memory.cache(build_training_set)(dict(config["rows"]), data_root=data_root)
     say(f"rows: {rows.n_gold} labelled, {len(rows.texts) - rows.n_gold} with soft labels, {len(rows.dev)} dev")
