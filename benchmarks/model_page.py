@@ -38,13 +38,13 @@ shipped bundle beside the baseline and the teacher on the same rows. All figures
 4. **Fit.** Logistic heads with soft targets and a ridge of its own strength each, by dual coordinate ascent; inverse
    document frequency scales the columns in training and is folded into the weights; minimal pairs add a ranking loss; a
    disguised copy of each labelled row adds a little.
-5. **Source heads.** The sources' own labels have another sense than ours and are noisier, but there are some ten times as many.
-   For each of 27 such labels a head is fitted under a strong ridge on the texts of its source; a small logistic regression on
+5. **Source heads.** The sources' own labels have another sense than ours and are noisier, but there are many more of them.
+   For each of {n_source_heads} such labels a head is fitted under a strong ridge on the texts of its source; a small logistic regression on
    logits of rows that neither has seen gives each category its own head and, with weights of at least 0, source heads
    (`stack` in `seeds/training.toml`). Gab's `hd` and `cv`, the labels nearest to the model case, have a stated least weight,
    which costs a little elsewhere (below). It was set with the figures of the Gab test in sight, and cross-validation would
-   have given `hd` none, so those two figures are not blind. A sum of linear heads is one linear head: scoring and explaining pay nothing for it.
-   Weights are rounded to int8 with one scale per head.
+   have given `hd` none, so those two figures are not blind. A sum of linear heads is one linear head: scoring and
+   explaining pay nothing for it. Weights are rounded to int8 with one scale per head.
 6. **Calibration.** Strictly rising piecewise linear maps of out-of-fold logits of the rounded heads; thresholds and signal
    bands are measured on the same out-of-fold scores, without the rows that were added for training only: those are harder
    than what the dev rows stand for.
@@ -70,9 +70,10 @@ def quality(data: dict) -> list[str]:  # type: ignore[type-arg]
     for key, shown in (
         ("edos_category_1", "EDOS test, category 1 (highest of threat, call and wish)"),
         ("gab_hd", "Gab test, hd"),
-        ("gab_cv", "Gab test, cv (highest of threat and call), 24 positives"),
+        ("gab_cv", "Gab test, cv (highest of threat and call)"),
         ("gab_cv_wish", "Gab test, cv (highest of threat, call and wish)"),
     ):
+        shown += f", {data['public_positives'][key.removesuffix('_wish')]} positives"
         lines.append(f"| {shown} | " + " | ".join(number(models[name].get(key)) for name in names) + " |")
     for key, count, shown in (
         ("pairs", "n_pairs", "minimal pairs in the right order"),
@@ -175,7 +176,8 @@ def errors(data: dict) -> list[str]:  # type: ignore[type-arg]
 
 
 def main() -> None:
-    parts = [HEAD]
+    manifest = json.loads(Path("models/en-v1/manifest.json").read_text(encoding="utf-8"))
+    parts = [HEAD.replace("{n_source_heads}", str(manifest["figures"]["source_heads"]["n_heads"]))]
     for name, render in (("quality", quality), ("ablation", ablation), ("learning_curve", curve), ("errors", errors)):
         file = FIGURES / f"{name}.json"
         if file.exists():

@@ -248,6 +248,11 @@ def main() -> None:
             "gab_cv": round(average_precision(gab_gold[:, 1], gab[:, [0, 2]].max(axis=1)), 4),
             "gab_cv_wish": round(average_precision(gab_gold[:, 1], gab[:, violence].max(axis=1)), 4),
         }
+    result["public_positives"] = {
+        "edos_category_1": int(edos_gold.sum()),
+        "gab_hd": int(gab_gold[:, 0].sum()),
+        "gab_cv": int(gab_gold[:, 1].sum()),
+    }
     if not given.teacher and Path(given.out).exists():
         stored = json.loads(Path(given.out).read_text(encoding="utf-8"))["models"]
         now = result["models"]["baseline"]  # type: ignore[index]

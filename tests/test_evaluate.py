@@ -413,9 +413,12 @@ def test_every_side_and_name_reads_as_one_word() -> None:
     """
     from tsclassify.features.reference import features_of
     from tsclassify.features.spec import FeatureSpec
+    from tsclassify.model.train import load_config
     from tsclassify.model.wordclasses import shipped_lexicon
+    from tsclassify.resources import shipped
 
-    spec, lexicon = FeatureSpec(word_max=3, skips=(2,), back_max=3, starts=True, negation_window=4), shipped_lexicon()
+    config, _ = load_config(shipped("seeds", "training.toml"))
+    spec, lexicon = FeatureSpec(**{**config["features"], "flags": False}), shipped_lexicon()
     differ = []
     for name in ("politics", "names"):
         for one in template_twins(load_swaps(name)):

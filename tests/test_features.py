@@ -188,6 +188,22 @@ def test_lexicon_with_a_hole_is_refused(words: dict[str, str], modes: dict[str, 
         Lexicon(words, modes)
 
 
+@pytest.mark.parametrize(
+    ("mode", "fold"),
+    [
+        ("lead", Fold(after=("name",))),
+        ("lead", Fold(before=("name",), into="name")),
+        ("lead", Fold(before=("harm",))),
+        ("fold", Fold(after=("name",), before=("name",))),
+        ("back", Fold(before=("name",))),
+    ],
+)
+def test_a_fold_that_its_mode_does_not_know_is_refused(mode: str, fold: Fold) -> None:
+    modes = {"name": "mask", "harm": "back", "article": mode}
+    with pytest.raises(InputError, match="must"):
+        Lexicon({"the": "article"}, modes, {"article": fold})
+
+
 def test_transformer_keeps_scikit_learn_conventions() -> None:
     from sklearn.base import clone
     from sklearn.linear_model import LogisticRegression
