@@ -39,7 +39,12 @@ class _Malformed(Exception):
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """All arrays as an uncompressed npz, so that its bytes depend on no compression library."""
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    # not by ``np.savez``: what that writes around an array depends on the version of Python
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
     return buffer.getvalue()
 
 
