@@ -24,9 +24,9 @@ shipped bundle beside the baseline and the teacher on the same rows. All figures
    (`seeds/contrasts.jsonl`), and *further* rows: public texts of the same sources of which a teacher was unsure or which
    a model scored high, read once by language-model readers under the guideline of the first rows
    (`seeds/labels/further.tsv`). Both were written and read without sight of dev rows. Dev rows, their near copies, excluded texts and public test sets are left out
-   (`tsclassify/model/training_set.py`).
+   (`tsclassify/training/training_set.py`).
 2. **Soft labels.** Small transformers (MiniLM, 384 dimensions, six layers) were fine-tuned and scored all other texts of the
-   same sources; the mean of two is kept by text hash in `seeds/labels/teacher.npz` (`tsclassify/model/teacher.py`). One had
+   same sources; the mean of two is kept by text hash in `seeds/labels/teacher.npz` (`tsclassify/training/teacher.py`). One had
    seen the labelled rows; the other, which is the teacher of the tables here, in two passes the labelled rows, the contrasts
    but the last 2,400, and the further rows. One source's own label counts beside them by a stated share (`trust` in
    `seeds/training.toml`).

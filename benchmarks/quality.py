@@ -28,17 +28,17 @@ import numpy as np
 
 from tsclassify.data import annotated_rows, exclusion_key, written_rows
 from tsclassify.data.corpus import AnnotatedRow, text_sha256
-from tsclassify.evaluate.disguise import DISGUISES, disguise
-from tsclassify.evaluate.fairness import identity_table
-from tsclassify.evaluate.labelled import Labelled
-from tsclassify.evaluate.swaps import load_swaps, row_twins, template_twins
+from tsclassify.evaluation.disguise import DISGUISES, disguise
+from tsclassify.evaluation.fairness import identity_table
+from tsclassify.evaluation.labelled import Labelled
+from tsclassify.evaluation.swaps import load_swaps, row_twins, template_twins
 from tsclassify.model.bundle import read_bundle
 from tsclassify.model.calibration import calibrate
-from tsclassify.model.train import average_precision, featurize, load_config
-from tsclassify.model.training_set import build_training_set, gold_columns, minimal_pairs
 from tsclassify.model.wordclasses import lexicon_from_mapping
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
+from tsclassify.training.pipeline import average_precision, featurize, load_config
+from tsclassify.training.training_set import build_training_set, gold_columns, minimal_pairs
 
 Score = Callable[[Sequence[str]], np.ndarray]
 _WS = re.compile(r"\s+")

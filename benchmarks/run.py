@@ -41,9 +41,9 @@ PACKAGES = ("tsclassify", "numpy", "numba", "scikit-learn", "fasttext-wheel", "f
 def gather(n_speed: int, n_train: int | None) -> dict[str, Any]:
     """Training rows, dev rows and the posts to time, all from the registered public files and our own posts."""
     from tsclassify.data import exclusion_key, exclusions, raw_rows
-    from tsclassify.model.train import load_config
-    from tsclassify.model.training_set import build_training_set
     from tsclassify.resources import shipped
+    from tsclassify.training.pipeline import load_config
+    from tsclassify.training.training_set import build_training_set
 
     config, _ = load_config(shipped("seeds", "training.toml"))
     # the very rows that the bundle is fitted on, without the texts that have a teacher's labels only

@@ -46,9 +46,9 @@ def fit() -> list[dict[str, Any]]:
 
     from tsclassify.features.spec import FeatureSpec
     from tsclassify.model.linear import RankedPairs, fit_heads
-    from tsclassify.model.train import average_precision, feature_scaling, featurize, load_config
-    from tsclassify.model.training_set import build_training_set
     from tsclassify.model.wordclasses import shipped_lexicon
+    from tsclassify.training.pipeline import average_precision, feature_scaling, featurize, load_config
+    from tsclassify.training.training_set import build_training_set
 
     config, _ = load_config("seeds/training.toml")
     rows = build_training_set(config["rows"], data_root=os.environ.get("TSCLASSIFY_DATA"))
@@ -112,8 +112,8 @@ def speed(rounds: int = 9) -> dict[str, float]:
     from tsclassify.features.kernel import Scorer
     from tsclassify.features.spec import FeatureSpec
     from tsclassify.features.texts import encode_texts
-    from tsclassify.model.train import load_config
     from tsclassify.model.wordclasses import shipped_lexicon
+    from tsclassify.training.pipeline import load_config
 
     config, _ = load_config("seeds/training.toml")
     sources = ("civil_comments_sample", "goemotions", "gab_hate_corpus", "dynahate")

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from tsclassify.model.calibration import (
     calibrate,
-    fit_calibration,
     for_one,
     prepared,
     stack_calibrations,
     uncalibrate,
 )
-from tsclassify.model.operating import operating_points, signal_band, wilson
+from tsclassify.training.calibration import fit_calibration
+from tsclassify.training.operating import operating_points, signal_band, wilson
 
 
 def _sample(n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +136,7 @@ _FIT = """
 import hashlib
 import numpy as np
 from tests.test_calibration import _sample
-from tsclassify.model.calibration import fit_calibration
+from tsclassify.training.calibration import fit_calibration
 
 fitted = fit_calibration(*_sample(20_000))
 print(hashlib.sha256(b"".join(fitted[name].tobytes() for name in sorted(fitted))).hexdigest())

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 import tsclassify as ts
 from tsclassify.errors import GateError, InputError
-from tsclassify.evaluate import (
+from tsclassify.evaluation import (
     DISGUISES,
     STRENGTHS,
     Report,
@@ -37,8 +37,8 @@ from tsclassify.evaluate import (
     read_gates,
     read_labelled,
 )
-from tsclassify.evaluate.suites import suite_rows
-from tsclassify.evaluate.swaps import SWAP_LISTS, row_twins, template_twins
+from tsclassify.evaluation.suites import suite_rows
+from tsclassify.evaluation.swaps import SWAP_LISTS, row_twins, template_twins
 from tsclassify.records import ModelInfo, OperatingPoint
 from tsclassify.scores import Scores
 
@@ -413,9 +413,9 @@ def test_every_side_and_name_reads_as_one_word() -> None:
     """
     from tsclassify.features.reference import features_of
     from tsclassify.features.spec import FeatureSpec
-    from tsclassify.model.train import load_config
     from tsclassify.model.wordclasses import shipped_lexicon
     from tsclassify.resources import shipped
+    from tsclassify.training.pipeline import load_config
 
     config, _ = load_config(shipped("seeds", "training.toml"))
     spec, lexicon = FeatureSpec(**{**config["features"], "flags": False}), shipped_lexicon()

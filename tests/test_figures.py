@@ -38,7 +38,7 @@ def test_a_figure_changed_by_hand_is_noticed(tmp_path: Path) -> None:
 
 
 def test_the_card_is_what_the_bundle_states() -> None:
-    from tsclassify.model.card import model_card
+    from tsclassify.training.card import model_card
 
     folder = shipped("models", "en-v1")
     model, _ = read_bundle(folder)

@@ -11,8 +11,8 @@ from tsclassify.cli import main
 from tsclassify.enforcement import Ledger, read_labelled
 from tsclassify.enforcement.moments import aware
 from tsclassify.errors import InputError, LedgerError
-from tsclassify.evaluate.labelled import read_labelled as labelled_posts
-from tsclassify.evaluate.report import Report
+from tsclassify.evaluation.labelled import read_labelled as labelled_posts
+from tsclassify.evaluation.report import Report
 from tsclassify.io import rows
 
 AT = "2021-01-05T10:00:00+00:00"

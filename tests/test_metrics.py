@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tsclassify.errors import InputError
-from tsclassify.evaluate import metrics
-from tsclassify.evaluate.bootstrap import bootstrap, interval
-from tsclassify.evaluate.calibration import calibration_check
-from tsclassify.evaluate.fairness import auc_interval
+from tsclassify.evaluation import metrics
+from tsclassify.evaluation.bootstrap import bootstrap, interval
+from tsclassify.evaluation.calibration import calibration_check
+from tsclassify.evaluation.fairness import auc_interval
 
 _FIGURE = Path(__file__).parent / "snapshots" / "interval_coverage.json"
 

@@ -11,13 +11,14 @@ import pytest
 
 from tsclassify.data import raw_rows
 from tsclassify.errors import InputError
+from tsclassify.model.calibration import sigmoid
 from tsclassify.model.linear import LinearHeads
-from tsclassify.model.logistic import fit_bounded, sigmoid
-from tsclassify.model.stack import Mix, check_source_heads, fit_mix, least_weights, mixed
-from tsclassify.model.train import load_config, train
-from tsclassify.model.training_set import source_labels
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
+from tsclassify.training.logistic import fit_bounded
+from tsclassify.training.pipeline import load_config, train
+from tsclassify.training.stack import Mix, check_source_heads, fit_mix, least_weights, mixed
+from tsclassify.training.training_set import source_labels
 
 
 def _problem(seed: int, n: int = 800, m: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

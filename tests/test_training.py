@@ -17,16 +17,16 @@ from tsclassify.data import annotated_rows, exclusion_key, exclusions, registere
 from tsclassify.errors import BundleError, DataError, InputError
 from tsclassify.features.hashed import HashedNgrams
 from tsclassify.features.spec import FeatureSpec
-from tsclassify.model.augment import disguised_copies
 from tsclassify.model.linear import RankedPairs, fit_heads, quantize
-from tsclassify.model.soft import read_soft_labels, soft_key, write_soft_labels
-from tsclassify.model.train import average_precision, coarser, feature_scaling, load_config, train
 from tsclassify.model.trained import TrainedModel
-from tsclassify.model.training_set import build_training_set, gold_columns, minimal_pairs, trusting
 from tsclassify.model.wordclasses import lexicon_from_mapping, lexicon_to_mapping, shipped_lexicon
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
 from tsclassify.text.normalize import normalize
+from tsclassify.training.augment import disguised_copies
+from tsclassify.training.pipeline import average_precision, coarser, feature_scaling, load_config, train
+from tsclassify.training.soft import read_soft_labels, soft_key, write_soft_labels
+from tsclassify.training.training_set import build_training_set, gold_columns, minimal_pairs, trusting
 
 
 def _problem() -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -258,7 +258,7 @@ def test_disguised_copies_are_of_all_labelled_rows_and_of_evenly_spread_others()
     from types import SimpleNamespace
     from typing import Any, cast
 
-    from tsclassify.model.train import _copied
+    from tsclassify.training.pipeline import _copied
 
     rows = cast(Any, SimpleNamespace(texts=["a"] * 110, n_gold=10))
     assert _copied(rows, 4).tolist() == [*range(10), 10, 35, 60, 85]

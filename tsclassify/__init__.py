@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tsclassify.enforcement import PlatformReview as PlatformReview
     from tsclassify.enforcement import review_platform as review_platform
     from tsclassify.enforcement import statement_of_reasons as statement_of_reasons
-    from tsclassify.evaluate import Report as Report
-    from tsclassify.evaluate import evaluate as evaluate
+    from tsclassify.evaluation import Report as Report
+    from tsclassify.evaluation import evaluate as evaluate
     from tsclassify.policy import Policy as Policy
     from tsclassify.records import Explanation as Explanation
     from tsclassify.records import Piece as Piece
@@ -35,10 +35,10 @@ _HOMES = {
     "PlatformReview": "tsclassify.enforcement",
     "Policy": "tsclassify.policy",
     "PolicyError": "tsclassify.errors",
-    "Report": "tsclassify.evaluate",
+    "Report": "tsclassify.evaluation",
     "Scores": "tsclassify.scores",
     "TsclassifyError": "tsclassify.errors",
-    "evaluate": "tsclassify.evaluate",
+    "evaluate": "tsclassify.evaluation",
     "load": "tsclassify.classifier",
     "review_platform": "tsclassify.enforcement",
     "score_jsonl": "tsclassify.batch",

@@ -33,7 +33,7 @@ def command(
     from rich.table import Table
 
     from tsclassify.classifier import load
-    from tsclassify.evaluate import compare
+    from tsclassify.evaluation import compare
     from tsclassify.policy import Policy
 
     rules = Policy.load(policy) if policy is not None else None

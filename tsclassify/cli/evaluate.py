@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tsclassify.evaluate import Report
+    from tsclassify.evaluation import Report
 
 __all__ = ["command"]
 
@@ -71,8 +71,8 @@ def command(
     """
     from tsclassify.classifier import load
     from tsclassify.errors import GateError
-    from tsclassify.evaluate import evaluate, read_gates
-    from tsclassify.evaluate.swaps import SWAP_LISTS
+    from tsclassify.evaluation import evaluate, read_gates
+    from tsclassify.evaluation.swaps import SWAP_LISTS
     from tsclassify.resources import shipped
 
     gates = None

@@ -26,10 +26,10 @@ def command(out: str, config: str | None, data: str | None, cache: str | None) -
     Example: tsclassify train --out models/en-v1
     """
     from tsclassify.model.bundle import write_bundle
-    from tsclassify.model.card import bundle_texts
-    from tsclassify.model.train import load_config, train
     from tsclassify.resources import shipped
     from tsclassify.taxonomy import CATEGORIES
+    from tsclassify.training.card import bundle_texts
+    from tsclassify.training.pipeline import load_config, train
 
     settings, config_sha256 = load_config(config or shipped("seeds", "training.toml"))
     model = train(settings, config_sha256, data_root=data, cache=cache, say=lambda line: click.echo(line, err=True))

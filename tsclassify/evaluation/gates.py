@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tsclassify.errors import InputError
-from tsclassify.evaluate.report import Report
+from tsclassify.evaluation.report import Report
 
 __all__ = ["Gate", "failing", "read_gates"]
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from tsclassify.data import registered_files
 from tsclassify.errors import InputError
 from tsclassify.model.linear import LinearHeads
-from tsclassify.model.logistic import fit_bounded
 from tsclassify.taxonomy import CATEGORIES
+from tsclassify.training.logistic import fit_bounded
 
 __all__ = ["Mix", "check_source_heads", "fit_mix", "least_weights", "mixed"]
 

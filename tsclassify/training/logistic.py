@@ -7,18 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fit_bounded", "sigmoid"]
+from tsclassify.model.calibration import sigmoid
+
+__all__ = ["fit_bounded"]
 
 _NEWTON_STEPS: Final = 20
 _DECIMALS: Final = 6
 """Decimals kept, so that a processor whose sums end in other bits fits the same numbers."""
-
-
-def sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``1 / (1 + exp(-z))``, without overflow."""
-    e = np.exp(-np.abs(z))
-    positive: NDArray[np.float64] = np.where(z >= 0, 1.0, e) / (1.0 + e)
-    return positive
 
 
 def fit_bounded(

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from tsclassify.evaluate import metrics
-from tsclassify.evaluate.labelled import Labelled
-from tsclassify.evaluate.models import Scorer
+from tsclassify.evaluation import metrics
+from tsclassify.evaluation.labelled import Labelled
+from tsclassify.evaluation.models import Scorer
 from tsclassify.records import Truth
 from tsclassify.taxonomy import VIOLENCE
 

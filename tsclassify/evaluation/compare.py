@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
-from tsclassify.evaluate import metrics
-from tsclassify.evaluate.labelled import Labelled, read_labelled
-from tsclassify.evaluate.models import Scorer, as_scorer
-from tsclassify.evaluate.outcomes import limits
-from tsclassify.evaluate.report import Table
+from tsclassify.evaluation import metrics
+from tsclassify.evaluation.labelled import Labelled, read_labelled
+from tsclassify.evaluation.models import Scorer, as_scorer
+from tsclassify.evaluation.outcomes import limits
+from tsclassify.evaluation.report import Table
 
 __all__ = ["Comparison", "compare"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
-from tsclassify.evaluate.labelled import Labelled
+from tsclassify.evaluation.labelled import Labelled
 from tsclassify.records import Truth
 
 __all__ = ["group_numbers", "rates", "slice_columns"]

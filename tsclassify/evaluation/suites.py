@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
-from tsclassify.evaluate import metrics
+from tsclassify.evaluation import metrics
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import VIOLENCE
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.evaluate import metrics
-from tsclassify.evaluate.bootstrap import Draws, bootstrap, interval
-from tsclassify.evaluate.calibration import calibration_check
-from tsclassify.evaluate.labelled import Labelled
-from tsclassify.evaluate.report import Table
+from tsclassify.evaluation import metrics
+from tsclassify.evaluation.bootstrap import Draws, bootstrap, interval
+from tsclassify.evaluation.calibration import calibration_check
+from tsclassify.evaluation.labelled import Labelled
+from tsclassify.evaluation.report import Table
 
 __all__ = ["Measured", "Point", "confusion_table", "curves", "measure", "pairs_table", "point_rows", "ranking_rows"]
 

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from tsclassify import __version__
 from tsclassify.errors import InputError
-from tsclassify.evaluate import core, fairness, inputs, metrics, robustness
-from tsclassify.evaluate.bootstrap import bootstrap, interval
-from tsclassify.evaluate.decided import DECISION_NOTE, SIGNAL_NOTE, decision_rows, signal_rows
-from tsclassify.evaluate.disguise import DISGUISES, STRENGTHS
-from tsclassify.evaluate.labelled import MISSING, Labelled, read_labelled
-from tsclassify.evaluate.models import Scorer, as_scorer
-from tsclassify.evaluate.outcomes import decision_codes, limits, points
-from tsclassify.evaluate.problems import find_problems
-from tsclassify.evaluate.progress import Bar
-from tsclassify.evaluate.report import Report, Table
-from tsclassify.evaluate.suites import NOTE as SUITE_NOTE
-from tsclassify.evaluate.suites import SUITES, Suite, load_suite, suite_rows
-from tsclassify.evaluate.swaps import SWAP_LISTS, load_swaps, row_twins, template_twins
+from tsclassify.evaluation import core, fairness, inputs, metrics, robustness
+from tsclassify.evaluation.bootstrap import bootstrap, interval
+from tsclassify.evaluation.decided import DECISION_NOTE, SIGNAL_NOTE, decision_rows, signal_rows
+from tsclassify.evaluation.disguise import DISGUISES, STRENGTHS
+from tsclassify.evaluation.labelled import MISSING, Labelled, read_labelled
+from tsclassify.evaluation.models import Scorer, as_scorer
+from tsclassify.evaluation.outcomes import decision_codes, limits, points
+from tsclassify.evaluation.problems import find_problems
+from tsclassify.evaluation.progress import Bar
+from tsclassify.evaluation.report import Report, Table
+from tsclassify.evaluation.suites import NOTE as SUITE_NOTE
+from tsclassify.evaluation.suites import SUITES, Suite, load_suite, suite_rows
+from tsclassify.evaluation.swaps import SWAP_LISTS, load_swaps, row_twins, template_twins
 
 __all__ = ["evaluate"]
 

@@ -23,9 +23,9 @@ from tsclassify.data import (
 )
 from tsclassify.data.corpus import AnnotatedRow
 from tsclassify.errors import DataError
-from tsclassify.model.soft import read_soft_labels, soft_key
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
+from tsclassify.training.soft import read_soft_labels, soft_key
 
 __all__ = ["TrainingSet", "build_training_set", "gold_columns", "minimal_pairs", "source_labels", "trusting"]
 

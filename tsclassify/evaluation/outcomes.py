@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.evaluate.core import Point
-from tsclassify.evaluate.models import Scorer
+from tsclassify.evaluation.core import Point
+from tsclassify.evaluation.models import Scorer
 from tsclassify.records import ModelInfo
 
 __all__ = ["EVEN_ODDS", "decision_codes", "limits", "points"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
-from tsclassify.evaluate import metrics
+from tsclassify.evaluation import metrics
 
 __all__ = ["Draws", "bootstrap", "interval"]
 
@@ -132,7 +132,7 @@ def bootstrap(
     InputError
         When shapes differ.
     """
-    from tsclassify.evaluate._kernel import fill_draws
+    from tsclassify.evaluation._kernel import fill_draws
 
     n, n_categories = gold.shape
     if scores.shape != gold.shape:

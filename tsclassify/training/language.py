@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.model.calibration import calibrate, fit_calibration
+from tsclassify.model.calibration import calibrate
 from tsclassify.model.linear import fit_heads, quantize
 from tsclassify.records import SignalBand
 from tsclassify.resources import shipped
@@ -18,7 +18,8 @@ from tsclassify.resources import shipped
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from tsclassify.model.training_set import TrainingSet
+    from tsclassify.training.calibration import fit_calibration
+from tsclassify.training.training_set import TrainingSet
 
 __all__ = ["LanguageHead", "fit_language"]
 

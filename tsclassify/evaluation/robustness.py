@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.evaluate import metrics
-from tsclassify.evaluate.disguise import DISGUISES, STRENGTHS, disguise
-from tsclassify.evaluate.labelled import Labelled
+from tsclassify.evaluation import metrics
+from tsclassify.evaluation.disguise import DISGUISES, STRENGTHS, disguise
+from tsclassify.evaluation.labelled import Labelled
 
 __all__ = ["NOTE", "disguise_rows"]
 

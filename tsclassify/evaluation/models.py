@@ -95,7 +95,7 @@ def as_scorer(model: Any, *, name: str = "") -> Scorer:
     if not callable(getattr(model, "score", None)):
         raise InputError(
             f"evaluate: model must have score(texts), got {type(model).__name__}",
-            hint="wrap it with from_sklearn, from_dicts or from_callable of tsclassify.evaluate",
+            hint="wrap it with from_sklearn, from_dicts or from_callable of tsclassify.evaluation",
         )
     probe = model.score(["a"])
     categories = _names(probe)

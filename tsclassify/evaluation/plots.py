@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tsclassify.errors import InputError
 
 if TYPE_CHECKING:
-    from tsclassify.evaluate.report import Report
+    from tsclassify.evaluation.report import Report
 
 __all__ = ["Plot", "report_plots"]
 

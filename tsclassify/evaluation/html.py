@@ -9,7 +9,7 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from tsclassify.evaluate.report import Report, Table
+from tsclassify.evaluation.report import Report, Table
 
 __all__ = ["render_report", "render_summary", "render_table"]
 
@@ -120,7 +120,7 @@ def _view(table: Table) -> dict[str, Any]:
 @cache
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("tsclassify.evaluate", "templates"),
+        loader=jinja2.PackageLoader("tsclassify.evaluation", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

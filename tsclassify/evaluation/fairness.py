@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.evaluate import metrics
-from tsclassify.evaluate.labelled import Labelled
-from tsclassify.evaluate.report import Table
-from tsclassify.evaluate.swaps import SwapList, Twins
+from tsclassify.evaluation import metrics
+from tsclassify.evaluation.labelled import Labelled
+from tsclassify.evaluation.report import Table
+from tsclassify.evaluation.swaps import SwapList, Twins
 
 __all__ = ["auc_interval", "identity_table", "swap_tables"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.evaluate import metrics
+from tsclassify.evaluation import metrics
 
 __all__ = ["CalibrationCheck", "calibration_check"]
 

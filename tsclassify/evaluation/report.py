@@ -14,8 +14,8 @@ from tsclassify.errors import InputError
 if TYPE_CHECKING:
     import pandas
 
-    from tsclassify.evaluate.gates import Gate
-    from tsclassify.evaluate.plots import Plot
+    from tsclassify.evaluation.gates import Gate
+    from tsclassify.evaluation.plots import Plot
 
 __all__ = ["REPORT_SCHEMA", "Problem", "Report", "Table"]
 
@@ -77,7 +77,7 @@ class Table:
         return pd.DataFrame([dict(row) for row in self.rows], columns=list(self.columns))
 
     def _repr_html_(self) -> str:
-        from tsclassify.evaluate.html import render_table
+        from tsclassify.evaluation.html import render_table
 
         return render_table(self)
 
@@ -137,14 +137,14 @@ class Report:
 
     def check(self, gates: Sequence[Gate] | str | Path) -> tuple[Gate, ...]:
         """The gates that fail: a list of gates, or the path of a TOML file of them."""
-        from tsclassify.evaluate.gates import failing, read_gates
+        from tsclassify.evaluation.gates import failing, read_gates
 
         return failing(self, read_gates(gates) if isinstance(gates, str | Path) else gates)
 
     @property
     def plots(self) -> Mapping[str, Plot]:
         """Name to plot; each shows itself in a notebook and gives ``svg()`` and ``png()``."""
-        from tsclassify.evaluate.plots import report_plots
+        from tsclassify.evaluation.plots import report_plots
 
         return report_plots(self)
 
@@ -173,7 +173,7 @@ class Report:
         if target.suffix == ".json":
             content = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         elif target.suffix in (".html", ".htm"):
-            from tsclassify.evaluate.html import render_report
+            from tsclassify.evaluation.html import render_report
 
             content = render_report(self)
         else:
@@ -212,7 +212,7 @@ class Report:
             raise InputError(f"{path}: file must be a stored report, got {type(error).__name__}") from None
 
     def _repr_html_(self) -> str:
-        from tsclassify.evaluate.html import render_summary
+        from tsclassify.evaluation.html import render_summary
 
         return render_summary(self)
 

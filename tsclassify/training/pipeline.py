@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
 from tsclassify.features.spec import FeatureSpec
-from tsclassify.model.augment import disguised_copies
-from tsclassify.model.calibration import calibrate, fit_calibration, stack_calibrations
-from tsclassify.model.language import fit_language
+from tsclassify.model.calibration import calibrate, stack_calibrations
 from tsclassify.model.linear import LinearHeads, RankedPairs, fit_heads, quantize
-from tsclassify.model.operating import operating_points, signal_band
-from tsclassify.model.stack import Mix, check_source_heads, fit_mix, least_weights, mixed
 from tsclassify.model.trained import LANES, SIGNAL_LANES, TrainedModel
-from tsclassify.model.training_set import TrainingSet, build_training_set, source_labels
 from tsclassify.model.wordclasses import lexicon_to_mapping, shipped_lexicon
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, VIOLENCE
+from tsclassify.training.augment import disguised_copies
+from tsclassify.training.calibration import fit_calibration
+from tsclassify.training.language import fit_language
+from tsclassify.training.operating import operating_points, signal_band
+from tsclassify.training.stack import Mix, check_source_heads, fit_mix, least_weights, mixed
+from tsclassify.training.training_set import TrainingSet, build_training_set, source_labels
 
 if TYPE_CHECKING:
     import os
