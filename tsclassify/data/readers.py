@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -137,6 +138,45 @@ def _dynahate(content: bytes, path: str) -> Iterator[Record]:
     return (Record(row["text"], "hate" if row["label"] == "1" else "nothate") for row in _named(_table(content)))
 
 
+def _crisislex(content: bytes, path: str) -> Iterator[Record]:
+    # the header's names begin with blanks; the text is the second column, how far it informs the last
+    rows = _table(content)
+    next(rows)
+    return (Record(row[1], row[-1], row[0].strip("'")) for row in rows)
+
+
+def _havoc(content: bytes, path: str) -> Iterator[Record]:
+    # two texts a row, of which the label speaks of the first only
+    for row in _named(_table(content, tabs=True, is_quoted=False)):
+        yield Record(row["Prefix"], "+".join(re.findall(r"\w+", row["PrefixLab"])))
+        yield Record(row["Suffix"], "unlabelled")
+
+
+def _misogyny_eacl21(content: bytes, path: str) -> Iterator[Record]:
+    for row in _named(_table(content)):
+        levels = (row["level_1"], row["level_2"], row["level_3"])
+        yield Record(row["body"], "/".join(level for level in levels if level), row["entry_id"])
+
+
+def _tatoeba(content: bytes, path: str) -> Iterator[Record]:
+    # one sentence a line; the file's name ends in the code of its language
+    language = path.rpartition(".")[2]
+    return (Record(line, language) for line in content.decode("utf-8").split("\n"))
+
+
+def _ubuntu_irc(content: bytes, path: str) -> Iterator[Record]:
+    # what is no message, "[time] <nick> words", is of the server: who comes and goes, notices
+    for line in content.decode("utf-8").split("\n"):
+        message = re.match(r"\[\d\d:\d\d\] <[^>]*> (.+)", line)
+        if message:
+            yield Record(message[1], "")
+
+
+def _sgd_dialogues(content: bytes, path: str) -> Iterator[Record]:
+    for dialogue in json.loads(content):
+        yield from (Record(turn["utterance"], turn["speaker"]) for turn in dialogue["turns"])
+
+
 def _ag_news(content: bytes, path: str) -> Iterator[Record]:
     return (Record(description, topic) for topic, _, description in _table(content))
 
@@ -146,6 +186,8 @@ _READERS: dict[str, Callable[[bytes, str], Iterator[Record]]] = {
     "civil_comments_sample": _columns("text", "label"),
     "conda": _columns("utterance", "intentClass"),
     "convabuse": _convabuse,
+    "crisislex_t26": _crisislex,
+    "crisislex_t6": _crisislex,
     "davidson": _columns("tweet", "class"),
     "disaster_tweets": _disaster_tweets,
     "dynahate": _dynahate,
@@ -155,9 +197,15 @@ _READERS: dict[str, Callable[[bytes, str], Iterator[Record]]] = {
     "hatemoji_build": _hatemoji_build,
     "hatemoji_check": _hatemoji_check,
     "hatexplain": _columns("comment", "label"),
+    "havoc": _havoc,
     "implicit_hate": _implicit_hate,
     "jigsaw": _jigsaw,
+    "measuring_hate_speech": _columns("text", "label"),
+    "misogyny_eacl21": _misogyny_eacl21,
+    "sgd_dialogues": _sgd_dialogues,
     "social_sentinel": _columns("text", "flag"),
+    "tatoeba": _tatoeba,
     "threatgram101": _threatgram101,
+    "ubuntu_irc": _ubuntu_irc,
     "xstest": _columns("prompt", "type"),
 }
