@@ -26,9 +26,10 @@ import numpy as np
 
 import tsclassify as ts
 from tsclassify.decision import Decision, TraceNode
-from tsclassify.enforcement import Ledger, review_platform
+from tsclassify.ledger import Ledger
 from tsclassify.policy import ItemColumns, Policy
 from tsclassify.records import Piece, Truth
+from tsclassify.review import review_platform
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)

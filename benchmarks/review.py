@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tsclassify.enforcement.simulate import Tenant, simulate_days
-from tsclassify.enforcement.trend import MATERIAL_RATIO, trend
+from tsclassify.review.simulate import Tenant, simulate_days
+from tsclassify.review.trend import MATERIAL_RATIO, trend
 
 WINDOW, BASELINE = 28, 84
 ALPHA = 0.05 / 53

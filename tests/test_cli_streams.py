@@ -13,7 +13,7 @@ import pytest
 from batch_fakes import jsonl, posts
 from test_bundle import reseal
 from tsclassify.cli import main
-from tsclassify.enforcement import Ledger
+from tsclassify.ledger import Ledger
 from tsclassify.resources import shipped
 
 TESTS = Path(__file__).parent

@@ -23,14 +23,14 @@ import zstandard
 
 from tsclassify.cli import main
 from tsclassify.decision import Decision
-from tsclassify.enforcement import Appeal, Ledger, Notice, Removal, Response, Tally, Void
-from tsclassify.enforcement.events import Event, event_from_dict, event_to_dict
-from tsclassify.enforcement.history import OF_ACTOR
-from tsclassify.enforcement.moments import micros
-from tsclassify.enforcement.packing import pack, pack_many, unpack
 from tsclassify.errors import InputError, LedgerError
+from tsclassify.ledger import Appeal, Ledger, Notice, Removal, Response, Tally, Void
+from tsclassify.ledger.events import Event, event_from_dict, event_to_dict
+from tsclassify.ledger.moments import micros
+from tsclassify.ledger.packing import pack, pack_many, unpack
 from tsclassify.policy import Policy
 from tsclassify.resources import shipped
+from tsclassify.standing.history import OF_ACTOR
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "recursive_triggers": 1, "page_size": 8192}
@@ -86,7 +86,7 @@ def test_an_event_packed_by_another_zstd_is_the_same_event(path: Path, monkeypat
     batch = [decision(1), Notice(id="n1", items=("i1",), tenant="acme", at=T0), Removal(item="i1", at=T0)]
     with Ledger.open(path) as ledger:
         with monkeypatch.context() as patched:
-            patched.setattr("tsclassify.enforcement.writer.pack_many", otherwise)
+            patched.setattr("tsclassify.ledger.writer.pack_many", otherwise)
             ledger.record_many(batch)
         assert ledger.record_many(batch).n_skipped == 3
         assert ledger.record(replace(decision(1), tier="none")).n_recorded == 1
@@ -705,7 +705,7 @@ _WRITER = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_ledger import decision
-from tsclassify.enforcement import Ledger
+from tsclassify.ledger import Ledger
 start, path = int(sys.argv[1]), sys.argv[2]
 ledger = Ledger.open(path)
 print("ready", flush=True)

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tsclassify.cli import main
-from tsclassify.enforcement import Ledger, read_labelled
-from tsclassify.enforcement.moments import aware
 from tsclassify.errors import InputError, LedgerError
 from tsclassify.evaluation.labelled import read_labelled as labelled_posts
 from tsclassify.evaluation.report import Report
 from tsclassify.io import rows
+from tsclassify.ledger import Ledger
+from tsclassify.ledger.moments import aware
+from tsclassify.review import read_labelled
 
 AT = "2021-01-05T10:00:00+00:00"
 

@@ -13,7 +13,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-PUBLIC = {"tsclassify", "tsclassify.evaluation", "tsclassify.enforcement"}
+PUBLIC = {"tsclassify", "tsclassify.evaluation", "tsclassify.ledger"}
 
 
 def _cells(path: Path, kind: str) -> list[dict[str, Any]]:

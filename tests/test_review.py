@@ -13,25 +13,17 @@ from typing import Any
 import pytest
 
 from tsclassify.decision import Decision
-from tsclassify.enforcement import (
-    Ledger,
-    Notice,
-    PlatformReview,
-    Removal,
-    Tenant,
-    read_labelled,
-    review_platform,
-    simulate,
-    tenant_notice,
-)
-from tsclassify.enforcement.case import load_case
-from tsclassify.enforcement.page import _INDICATORS
-from tsclassify.enforcement.svg import bars_of_time
-from tsclassify.enforcement.trend import look_before
 from tsclassify.errors import InputError
+from tsclassify.ledger import Ledger, Notice, Removal
+from tsclassify.ledger.case import load_case
 from tsclassify.policy import Policy
 from tsclassify.policy.platform import INDICATORS
 from tsclassify.records import Truth
+from tsclassify.review import PlatformReview, Tenant, read_labelled, review_platform, simulate
+from tsclassify.review.page import _INDICATORS
+from tsclassify.review.svg import bars_of_time
+from tsclassify.review.trend import look_before
+from tsclassify.standing import tenant_notice
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)
 PROVIDER = Policy.load("hosting-provider")

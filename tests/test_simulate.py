@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from tsclassify.cli import main
-from tsclassify.enforcement import Ledger, Tally, Tenant, simulate
-from tsclassify.enforcement.history import load
-from tsclassify.enforcement.moments import DAY, micros
-from tsclassify.enforcement.observed import daily
-from tsclassify.enforcement.simulate import simulate_days
-from tsclassify.enforcement.trend import MATERIAL_RATIO, alpha_of_look, trend
 from tsclassify.errors import InputError
+from tsclassify.ledger import Ledger, Tally
+from tsclassify.ledger.moments import DAY, micros
 from tsclassify.policy import Policy
+from tsclassify.review import Tenant, simulate
+from tsclassify.review.observed import daily
+from tsclassify.review.simulate import simulate_days
+from tsclassify.review.trend import MATERIAL_RATIO, alpha_of_look, trend
+from tsclassify.standing.history import load
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)
 PROVIDER = Policy.load("hosting-provider")

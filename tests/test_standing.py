@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsclassify.decision import Decision
-from tsclassify.enforcement import HumanAction, Ledger, Notice, Standing
-from tsclassify.enforcement.history import load
-from tsclassify.enforcement.ladder import Clerk, ReviewFacts
-from tsclassify.enforcement.moments import micros
 from tsclassify.errors import InputError, LedgerError
+from tsclassify.ledger import HumanAction, Ledger, Notice
+from tsclassify.ledger.moments import micros
 from tsclassify.policy import Policy, step_states
 from tsclassify.records import Truth
+from tsclassify.standing import Standing
+from tsclassify.standing.history import load
+from tsclassify.standing.ladder import Clerk, ReviewFacts
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from tsclassify.decision import Action, Decision, Finding
-from tsclassify.enforcement import account_notice, check_statement, statement_of_reasons
-from tsclassify.enforcement import dsa_fields as dsa
-from tsclassify.enforcement.statement import CROSSWALK
+from tsclassify.dsa import check_statement, statement_of_reasons
+from tsclassify.dsa import fields as dsa
+from tsclassify.dsa.statement import CROSSWALK
 from tsclassify.errors import InputError
 from tsclassify.policy import Policy, shipped_names
 from tsclassify.records import Piece
+from tsclassify.standing import account_notice
 from tsclassify.taxonomy import CATEGORIES
 
 AT = dt.datetime(2021, 1, 8, 10, 0, tzinfo=dt.UTC)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tsclassify.enforcement.statistics import (
+from tsclassify.errors import InputError
+from tsclassify.review.statistics import (
     corrected_share,
     difference,
     kaplan_meier,
@@ -17,8 +18,7 @@ from tsclassify.enforcement.statistics import (
     share,
     survival_quantile,
 )
-from tsclassify.enforcement.trend import spread_of
-from tsclassify.errors import InputError
+from tsclassify.review.trend import spread_of
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (57, 1000), (1, 1)])

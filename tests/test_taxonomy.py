@@ -161,7 +161,7 @@ def test_no_dsa_keyword_of_violence_fits_a_threat_to_one_person() -> None:
 
 
 def test_dsa_crosswalk_names_categories_and_keywords_that_the_database_accepts() -> None:
-    from tsclassify.enforcement.dsa_fields import KEYWORDS
+    from tsclassify.dsa.fields import KEYWORDS
 
     for entry in load_crosswalk("eu-dsa").entries:
         category, _, keyword = entry.theirs.partition("/")

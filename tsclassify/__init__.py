@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from tsclassify.classifier import Classifier as Classifier
     from tsclassify.classifier import load as load
     from tsclassify.decision import Decision as Decision
-    from tsclassify.enforcement import Ledger as Ledger
-    from tsclassify.enforcement import PlatformReview as PlatformReview
-    from tsclassify.enforcement import review_platform as review_platform
-    from tsclassify.enforcement import statement_of_reasons as statement_of_reasons
+    from tsclassify.dsa import statement_of_reasons as statement_of_reasons
     from tsclassify.evaluation import Report as Report
     from tsclassify.evaluation import evaluate as evaluate
+    from tsclassify.ledger import Ledger as Ledger
     from tsclassify.policy import Policy as Policy
     from tsclassify.records import Explanation as Explanation
     from tsclassify.records import Piece as Piece
+    from tsclassify.review import PlatformReview as PlatformReview
+    from tsclassify.review import review_platform as review_platform
     from tsclassify.scores import Scores as Scores
 
 _HOMES = {
@@ -29,10 +29,10 @@ _HOMES = {
     "Explanation": "tsclassify.records",
     "GateError": "tsclassify.errors",
     "InputError": "tsclassify.errors",
-    "Ledger": "tsclassify.enforcement",
+    "Ledger": "tsclassify.ledger",
     "LedgerError": "tsclassify.errors",
     "Piece": "tsclassify.records",
-    "PlatformReview": "tsclassify.enforcement",
+    "PlatformReview": "tsclassify.review",
     "Policy": "tsclassify.policy",
     "PolicyError": "tsclassify.errors",
     "Report": "tsclassify.evaluation",
@@ -40,9 +40,9 @@ _HOMES = {
     "TsclassifyError": "tsclassify.errors",
     "evaluate": "tsclassify.evaluation",
     "load": "tsclassify.classifier",
-    "review_platform": "tsclassify.enforcement",
+    "review_platform": "tsclassify.review",
     "score_jsonl": "tsclassify.batch",
-    "statement_of_reasons": "tsclassify.enforcement",
+    "statement_of_reasons": "tsclassify.dsa",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])

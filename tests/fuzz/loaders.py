@@ -262,7 +262,7 @@ def _odd_arrays(rng: random.Random, arrays: dict[str, Any]) -> bytes:
 
 def ledger() -> Target:
     """An import of any bytes is refused whole, or leaves a ledger that verifies and can be read."""
-    from tsclassify.enforcement import Ledger
+    from tsclassify.ledger import Ledger
 
     folder = _folder("ledger")
     with Ledger.open(folder / "seed.db") as seed:
@@ -317,7 +317,7 @@ def ledger() -> Target:
 
 def _forged_rows(rng: random.Random, rows: list[dict[str, Any]], words: list[str]) -> bytes:
     """Some rows of an export with odd columns and bodies, chained by true hashes."""
-    from tsclassify.enforcement.store import GENESIS, chain, digest
+    from tsclassify.ledger.store import GENESIS, chain, digest
 
     before = GENESIS
     lines = []

@@ -14,7 +14,7 @@ from tsclassify.errors import GateError, InputError
 
 if TYPE_CHECKING:
     from tsclassify.decision import Decision
-    from tsclassify.enforcement.events import Event
+    from tsclassify.ledger.events import Event
     from tsclassify.policy import Breaker
 
 __all__ = ["command"]
@@ -86,7 +86,7 @@ class _Decider:
 
 def _events(path: str, decider: _Decider) -> Iterator[Event | Decision]:
     """Events as they stand; posts (lines with ``text`` and no ``kind``) decided by the policy, in order."""
-    from tsclassify.enforcement.events import event_from_dict
+    from tsclassify.ledger.events import event_from_dict
 
     for is_post, group in groupby(_rows(path), key=lambda pair: "text" in pair[1] and "kind" not in pair[1]):
         if not is_post:
@@ -114,7 +114,7 @@ def record(ledger: str, events: str, policy_name: str | None, model: str | None)
 
     Example: tsclassify ledger record ledger.db posts.jsonl --policy hosting-provider
     """
-    from tsclassify.enforcement import Ledger
+    from tsclassify.ledger import Ledger
 
     decider = _Decider(policy_name, model)
     with Ledger.open(ledger) as book:
@@ -130,7 +130,7 @@ def record(ledger: str, events: str, policy_name: str | None, model: str | None)
 @click.option("--head", help="A hash noted earlier: finds rows that were cut off.")
 def verify(ledger: str, head: str | None) -> None:
     """Check every row of LEDGER against the chain; exit status 3 when one does not hold."""
-    from tsclassify.enforcement import Ledger
+    from tsclassify.ledger import Ledger
 
     with Ledger.open(ledger, read_only=True) as book:
         found = book.verify(head=head)
@@ -144,7 +144,7 @@ def verify(ledger: str, head: str | None) -> None:
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="JSONL file to write.")
 def export(ledger: str, output: str) -> None:
     """Write LEDGER as JSONL with every hash."""
-    from tsclassify.enforcement import Ledger
+    from tsclassify.ledger import Ledger
 
     with Ledger.open(ledger, read_only=True) as book:
         click.echo(f"{book.export(output)} events written to {output}")
@@ -155,7 +155,7 @@ def export(ledger: str, output: str) -> None:
 @click.argument("source", type=click.Path(dir_okay=False))
 def import_(ledger: str, source: str) -> None:
     """Take over the export SOURCE into LEDGER, checking its chain."""
-    from tsclassify.enforcement import Ledger
+    from tsclassify.ledger import Ledger
 
     with Ledger.open(ledger) as book:
         click.echo(f"{book.import_(source)} events taken over, head {book.head}")
@@ -169,7 +169,7 @@ def import_(ledger: str, source: str) -> None:
 @click.option("--by", default="", help="Who.")
 def void(ledger: str, item: str, reason: str, at: str, by: str) -> None:
     """Void the decisions on ITEM in LEDGER; they stay on record and no longer count."""
-    from tsclassify.enforcement import Ledger
+    from tsclassify.ledger import Ledger
 
     with Ledger.open(ledger, create=False) as book:
         done = book.void(item, reason=reason, at=at, by=by)
@@ -183,8 +183,8 @@ def void(ledger: str, item: str, reason: str, at: str, by: str) -> None:
 @click.option("--as-of", help="Take the policy version in force on this date; the newest if left out.")
 def replay(ledger: str, case: str, policy_name: str, as_of: str | None) -> None:
     """Record a CASE, such as january-2021, in LEDGER as the policy would have decided it."""
-    from tsclassify.enforcement import Ledger
-    from tsclassify.enforcement.case import load_case
+    from tsclassify.ledger import Ledger
+    from tsclassify.ledger.case import load_case
     from tsclassify.policy import Policy
 
     found = load_case(case)
@@ -202,7 +202,7 @@ def replay(ledger: str, case: str, policy_name: str, as_of: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the record.")
 def standing(ledger: str, subject: str, policy_name: str, at: str, as_json: bool) -> None:
     """Strikes, steps due and steps to reverse of SUBJECT, an account or a tenant."""
-    from tsclassify.enforcement import Ledger
+    from tsclassify.ledger import Ledger
     from tsclassify.policy import Policy
 
     with Ledger.open(ledger, read_only=True) as book:

@@ -10,7 +10,7 @@ import click
 from tsclassify.errors import InputError
 
 if TYPE_CHECKING:
-    from tsclassify.enforcement import PlatformReview
+    from tsclassify.review import PlatformReview
 
 __all__ = ["command"]
 
@@ -38,9 +38,10 @@ def command(
     """
     import msgspec
 
-    from tsclassify.enforcement import Ledger, read_labelled, review_platform
     from tsclassify.io.outputs import check_output
+    from tsclassify.ledger import Ledger
     from tsclassify.policy import Policy
+    from tsclassify.review import read_labelled, review_platform
 
     at = f"{as_of}T00:00:00Z" if len(as_of) == 10 else as_of
     policy = Policy.load(policy_name, as_of=at[:10])

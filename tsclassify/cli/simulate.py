@@ -37,10 +37,10 @@ def command(
 
     Example: tsclassify simulate --rate-factor 2 --change-day 120 -o events.jsonl
     """
-    from tsclassify.enforcement import Tenant, simulate
-    from tsclassify.enforcement.events import event_to_dict
-    from tsclassify.enforcement.moments import moment
+    from tsclassify.ledger.events import event_to_dict
+    from tsclassify.ledger.moments import moment
     from tsclassify.policy import Policy
+    from tsclassify.review import Tenant, simulate
 
     first = moment(f"{start}T00:00:00Z", "simulate: start")
     events = simulate(

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tsclassify.enforcement import process, rates
-from tsclassify.enforcement.ladder import Clerk
-from tsclassify.enforcement.moments import DAY
-from tsclassify.enforcement.observed import Case, Days, Indicator, Labelled, daily
-from tsclassify.enforcement.trend import look_before
+from tsclassify.ledger.moments import DAY
 from tsclassify.policy.platform import INDICATORS
+from tsclassify.review import process, rates
+from tsclassify.review.observed import Case, Days, Indicator, Labelled, daily
+from tsclassify.review.trend import look_before
+from tsclassify.standing.ladder import Clerk
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy

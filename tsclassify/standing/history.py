@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.enforcement import events as ev
-from tsclassify.enforcement.moments import DAY
-from tsclassify.enforcement.store import translated
+from tsclassify.ledger import events as ev
+from tsclassify.ledger.moments import DAY
+from tsclassify.ledger.store import translated
 
 if TYPE_CHECKING:
-    from tsclassify.enforcement.ledger import Ledger
+    from tsclassify.ledger.ledger import Ledger
     from tsclassify.policy import Policy
 
 __all__ = ["NEVER", "OF_ACTOR", "Around", "History", "load", "open_appeals"]

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tsclassify.enforcement.history import Around
-from tsclassify.enforcement.ladder import span
-from tsclassify.enforcement.moments import DAY, HOUR, span_words
-from tsclassify.enforcement.observed import NOTHING, Case, Indicator, against, text, unknown
-from tsclassify.enforcement.statistics import Estimate, difference, share, survival_quantile
+from tsclassify.ledger.moments import DAY, HOUR, span_words
 from tsclassify.records import Truth
+from tsclassify.review.observed import NOTHING, Case, Indicator, against, text, unknown
+from tsclassify.review.statistics import Estimate, difference, share, survival_quantile
+from tsclassify.standing.history import Around
+from tsclassify.standing.ladder import span
 
 __all__ = [
     "Notified",

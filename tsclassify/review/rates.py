@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tsclassify.enforcement.moments import DAY
-from tsclassify.enforcement.observed import NOTHING, Case, Days, Indicator, against, text, unknown
-from tsclassify.enforcement.statistics import Estimate, corrected_share, share
-from tsclassify.enforcement.trend import ABSENCE_RATIO, MATERIAL_RATIO, trend
+from tsclassify.ledger.moments import DAY
 from tsclassify.records import Truth
+from tsclassify.review.observed import NOTHING, Case, Days, Indicator, against, text, unknown
+from tsclassify.review.statistics import Estimate, corrected_share, share
+from tsclassify.review.trend import ABSENCE_RATIO, MATERIAL_RATIO, trend
 
 __all__ = ["growing_volume", "high_rate", "steady_increase"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tsclassify.enforcement import events as ev
-from tsclassify.enforcement.packing import unpack
-from tsclassify.enforcement.store import COLUMNS, GENESIS, chain, digest
+from tsclassify.ledger import events as ev
+from tsclassify.ledger.packing import unpack
+from tsclassify.ledger.store import COLUMNS, GENESIS, chain, digest
 
 if TYPE_CHECKING:
-    from tsclassify.enforcement.ledger import Ledger
+    from tsclassify.ledger.ledger import Ledger
 
 __all__ = ["Verification", "verify"]
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.decision import Decision
-from tsclassify.enforcement import events as ev
-from tsclassify.enforcement.observed import Days
 from tsclassify.errors import InputError
+from tsclassify.ledger import events as ev
+from tsclassify.review.observed import Days
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy

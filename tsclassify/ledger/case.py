@@ -17,15 +17,15 @@ import msgspec
 import numpy as np
 
 from tsclassify.decision import Decision
-from tsclassify.enforcement import events as ev
-from tsclassify.enforcement.moments import moment
 from tsclassify.errors import InputError
+from tsclassify.ledger import events as ev
+from tsclassify.ledger.moments import moment
 from tsclassify.records import ModelInfo, Truth
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
 if TYPE_CHECKING:
-    from tsclassify.enforcement.ledger import Ledger
+    from tsclassify.ledger.ledger import Ledger
     from tsclassify.policy import Policy
 
 __all__ = ["Case", "Fact", "load_case"]

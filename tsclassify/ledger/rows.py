@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tsclassify.decision import Decision
-from tsclassify.enforcement import events as ev
+from tsclassify.ledger import events as ev
 
 __all__ = ["Recorded", "Stored"]
 

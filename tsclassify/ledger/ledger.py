@@ -14,18 +14,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from tsclassify.decision import Decision
-from tsclassify.enforcement import events as ev
-from tsclassify.enforcement import writer
-from tsclassify.enforcement.moments import micros, moment
-from tsclassify.enforcement.packing import unpack
-from tsclassify.enforcement.store import connect, transaction, translated
-from tsclassify.enforcement.stored import Recorded, Stored
 from tsclassify.errors import InputError, LedgerError
+from tsclassify.ledger import events as ev
+from tsclassify.ledger import writer
+from tsclassify.ledger.moments import micros, moment
+from tsclassify.ledger.packing import unpack
+from tsclassify.ledger.rows import Recorded, Stored
+from tsclassify.ledger.store import connect, transaction, translated
 
 if TYPE_CHECKING:
-    from tsclassify.enforcement.standing import Standing
-    from tsclassify.enforcement.verify import Verification
+    from tsclassify.ledger.verify import Verification
     from tsclassify.policy import Policy
+    from tsclassify.standing.standing import Standing
 
 __all__ = ["Ledger", "Recorded", "Stored"]
 
@@ -305,25 +305,25 @@ class Ledger:
 
     def standing(self, subject: str, policy: Policy, *, at: dt.datetime | str, of: str | None = None) -> Standing:
         """Strikes, due and taken steps of an account or a tenant; see `standing.standing`."""
-        from tsclassify.enforcement.standing import standing
+        from tsclassify.standing.standing import standing
 
         return standing(self, subject, policy, at=at, of=of)
 
     def verify(self, *, head: str | None = None) -> Verification:
         """Check every row against the chain, and the end of the chain against a hash kept elsewhere."""
-        from tsclassify.enforcement.verify import verify
+        from tsclassify.ledger.verify import verify
 
         return verify(self, head=head)
 
     def export(self, path: str | os.PathLike[str]) -> int:
         """Write all events as JSONL; returns how many. See `transfer.export`."""
-        from tsclassify.enforcement.transfer import export
+        from tsclassify.ledger.transfer import export
 
         return export(self, Path(path))
 
     def import_(self, path: str | os.PathLike[str]) -> int:
         """Take over an export, checking its chain; returns how many rows were new. See `transfer.load`."""
-        from tsclassify.enforcement.transfer import load
+        from tsclassify.ledger.transfer import load
 
         return load(self, Path(path))
 

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tsclassify.enforcement.history import NEVER, OF_ACTOR, load, open_appeals
-from tsclassify.enforcement.ladder import Clerk, ReviewFacts, span
-from tsclassify.enforcement.moments import aware, iso, micros, moment
-from tsclassify.enforcement.store import translated
 from tsclassify.errors import InputError
+from tsclassify.ledger.moments import aware, iso, micros, moment
+from tsclassify.ledger.store import translated
 from tsclassify.records import SCHEMA_VERSION, Truth
+from tsclassify.standing.history import NEVER, OF_ACTOR, load, open_appeals
+from tsclassify.standing.ladder import Clerk, ReviewFacts, span
 
 if TYPE_CHECKING:
-    from tsclassify.enforcement.ledger import Ledger
+    from tsclassify.ledger.ledger import Ledger
     from tsclassify.policy import Policy
     from tsclassify.policy.schema import Step
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tsclassify.enforcement.moments import DAY, HOUR, micros
-from tsclassify.enforcement.observed import Case
-from tsclassify.enforcement.process import notified
-from tsclassify.enforcement.statistics import kaplan_meier, share
-from tsclassify.enforcement.svg import Chart, bars_of_time, empty, nice
+from tsclassify.ledger.moments import DAY, HOUR, micros
 from tsclassify.records import Truth
+from tsclassify.review.observed import Case
+from tsclassify.review.process import notified
+from tsclassify.review.statistics import kaplan_meier, share
+from tsclassify.review.svg import Chart, bars_of_time, empty, nice
 
 if TYPE_CHECKING:
-    from tsclassify.enforcement.review import PlatformReview
-    from tsclassify.enforcement.standing import StepState
-    from tsclassify.enforcement.timeline import Run
+    from tsclassify.review.result import PlatformReview
+    from tsclassify.review.timeline import Run
+    from tsclassify.standing.standing import StepState
 
 __all__ = ["fragment", "page"]
 

@@ -15,11 +15,11 @@ from typing import Any, Final
 import msgspec
 
 from tsclassify.decision import Decision
-from tsclassify.enforcement import events as ev
-from tsclassify.enforcement.moments import micros, moment
-from tsclassify.enforcement.packing import AT_ONCE, pack_many, unpack
-from tsclassify.enforcement.store import COLUMNS, GENESIS, chain, digest
 from tsclassify.errors import InputError, LedgerError
+from tsclassify.ledger import events as ev
+from tsclassify.ledger.moments import micros, moment
+from tsclassify.ledger.packing import AT_ONCE, pack_many, unpack
+from tsclassify.ledger.store import COLUMNS, GENESIS, chain, digest
 
 __all__ = ["HELD", "Draft", "append", "basis_of", "drafts", "head", "insert", "own_id", "voids"]
 

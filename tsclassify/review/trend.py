@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.enforcement.statistics import Estimate, rate_ratio
+from tsclassify.review.statistics import Estimate, rate_ratio
 
 __all__ = ["ABSENCE_RATIO", "MATERIAL_RATIO", "alpha_of_look", "look_before", "spread_of", "trend"]
 

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from tsclassify.decision import Decision
-from tsclassify.enforcement import events as ev
-from tsclassify.enforcement.ledger import BATCH
-from tsclassify.enforcement.moments import iso, micros, moment
-from tsclassify.enforcement.packing import pack, unpack
-from tsclassify.enforcement.store import COLUMNS, Row, chain, digest, transaction, translated
-from tsclassify.enforcement.writer import HELD, basis_of, insert, own_id
 from tsclassify.errors import InputError, LedgerError
 from tsclassify.io.outputs import check_output, new_file
 from tsclassify.io.rows import bounded_lines
+from tsclassify.ledger import events as ev
+from tsclassify.ledger.ledger import BATCH
+from tsclassify.ledger.moments import iso, micros, moment
+from tsclassify.ledger.packing import pack, unpack
+from tsclassify.ledger.store import COLUMNS, Row, chain, digest, transaction, translated
+from tsclassify.ledger.writer import HELD, basis_of, insert, own_id
 
 if TYPE_CHECKING:
-    from tsclassify.enforcement.ledger import Ledger
+    from tsclassify.ledger.ledger import Ledger
 
 __all__ = ["export", "load"]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from tsclassify.enforcement import dsa_fields as dsa
-from tsclassify.enforcement.moments import moment
+from tsclassify.dsa import fields as dsa
 from tsclassify.errors import InputError
+from tsclassify.ledger.moments import moment
 from tsclassify.records import Truth
 
 if TYPE_CHECKING:

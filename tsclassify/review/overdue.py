@@ -6,10 +6,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from tsclassify.enforcement.history import open_appeals
-from tsclassify.enforcement.ladder import Clerk, span
-from tsclassify.enforcement.moments import aware, iso, micros, span_words
-from tsclassify.enforcement.timeline import Line
+from tsclassify.ledger.moments import aware, iso, micros, span_words
+from tsclassify.review.timeline import Line
+from tsclassify.standing.history import open_appeals
+from tsclassify.standing.ladder import Clerk, span
 
 __all__ = ["Overdue", "overdue"]
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsclassify.enforcement.history import Around, History
-from tsclassify.enforcement.moments import micros
+from tsclassify.ledger.moments import micros
 from tsclassify.policy import LadderState
 from tsclassify.policy.conditions import (
     Attested,
@@ -27,6 +26,7 @@ from tsclassify.policy.conditions import (
     evaluate,
 )
 from tsclassify.records import Truth
+from tsclassify.standing.history import Around, History
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy

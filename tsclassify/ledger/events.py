@@ -15,8 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from tsclassify.decision import Decision
-from tsclassify.enforcement.moments import moment
 from tsclassify.errors import InputError
+from tsclassify.ledger.moments import moment
 
 __all__ = [
     "KINDS",

@@ -13,28 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tsclassify.enforcement.history import load
-from tsclassify.enforcement.indicators import measure
-from tsclassify.enforcement.ladder import Clerk
-from tsclassify.enforcement.moments import DAY, aware, iso, micros, moment
-from tsclassify.enforcement.observed import Days, Indicator, Labelled, daily
-from tsclassify.enforcement.overdue import Overdue, overdue
-from tsclassify.enforcement.standing import (
+from tsclassify.errors import InputError
+from tsclassify.io.rows import bounded_lines, json_object
+from tsclassify.ledger.moments import DAY, aware, iso, micros, moment
+from tsclassify.ledger.store import translated
+from tsclassify.records import SCHEMA_VERSION
+from tsclassify.review.indicators import measure
+from tsclassify.review.observed import Days, Indicator, Labelled, daily
+from tsclassify.review.overdue import Overdue, overdue
+from tsclassify.review.timeline import Run, facts_at, rests_on, time_line
+from tsclassify.review.trend import look_before
+from tsclassify.standing.history import load
+from tsclassify.standing.ladder import Clerk
+from tsclassify.standing.standing import (
     Reversal,
     StepState,
     reversals,
     step_state,
     upcoming,
 )
-from tsclassify.enforcement.store import translated
-from tsclassify.enforcement.timeline import Run, facts_at, rests_on, time_line
-from tsclassify.enforcement.trend import look_before
-from tsclassify.errors import InputError
-from tsclassify.io.rows import bounded_lines, json_object
-from tsclassify.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from tsclassify.enforcement.ledger import Ledger
+    from tsclassify.ledger.ledger import Ledger
     from tsclassify.policy import Policy
 
 __all__ = ["Overdue", "PlatformReview", "Run", "read_labelled", "review_platform"]
@@ -134,13 +134,13 @@ class PlatformReview:
         }
 
     def _repr_html_(self) -> str:
-        from tsclassify.enforcement.page import fragment
+        from tsclassify.review.page import fragment
 
         return fragment(self)
 
     def html(self) -> str:
         """One self-contained page with tables and plots; everything from the ledger is escaped."""
-        from tsclassify.enforcement.page import page
+        from tsclassify.review.page import page
 
         return page(self)
 

@@ -9,14 +9,14 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tsclassify.enforcement.moments import moment
-from tsclassify.enforcement.statement import _WORDS, _and, _unique
+from tsclassify.dsa.statement import _WORDS, _and, _unique
 from tsclassify.errors import InputError
+from tsclassify.ledger.moments import moment
 
 if TYPE_CHECKING:
     from tsclassify.decision import Decision
-    from tsclassify.enforcement.review import PlatformReview
     from tsclassify.policy import Policy
+    from tsclassify.review.result import PlatformReview
 
 __all__ = ["account_notice", "tenant_notice"]
 

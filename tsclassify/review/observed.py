@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tsclassify.enforcement.history import History
-from tsclassify.enforcement.ladder import Clerk
-from tsclassify.enforcement.moments import DAY
-from tsclassify.enforcement.statistics import Estimate
-from tsclassify.enforcement.trend import Floats, alpha_of_look
+from tsclassify.ledger.moments import DAY
 from tsclassify.records import Truth
+from tsclassify.review.statistics import Estimate
+from tsclassify.review.trend import Floats, alpha_of_look
+from tsclassify.standing.history import History
+from tsclassify.standing.ladder import Clerk
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy

@@ -7,13 +7,13 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tsclassify.enforcement.history import History
-from tsclassify.enforcement.indicators import measure
-from tsclassify.enforcement.ladder import Clerk, ReviewFacts
-from tsclassify.enforcement.moments import DAY, aware, iso, micros
-from tsclassify.enforcement.observed import Indicator, Labelled
-from tsclassify.enforcement.standing import change_points
+from tsclassify.ledger.moments import DAY, aware, iso, micros
 from tsclassify.records import Truth
+from tsclassify.review.indicators import measure
+from tsclassify.review.observed import Indicator, Labelled
+from tsclassify.standing.history import History
+from tsclassify.standing.ladder import Clerk, ReviewFacts
+from tsclassify.standing.standing import change_points
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy
