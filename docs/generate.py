@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
 
 
-def readme_block() -> str:
+def readme_block(root: Path) -> str:
     """The figures that README shows: data, quality, speed."""
-    manifest = json.loads((ROOT / "models" / "en-v1" / "manifest.json").read_text(encoding="utf-8"))
-    quality = json.loads((ROOT / "docs" / "figures" / "quality.json").read_text(encoding="utf-8"))
+    manifest = json.loads((root / "models" / "en-v1" / "manifest.json").read_text(encoding="utf-8"))
+    quality = json.loads((root / "docs" / "figures" / "quality.json").read_text(encoding="utf-8"))
     models = quality["models"]
     sources = {source["name"] for source in manifest["sources"]} - {"written", "contrasts"}
     n_rows = manifest["figures"]["n_rows"]
@@ -65,12 +67,12 @@ def readme_block() -> str:
         "[All figures](docs/model.md).",
         "",
     ]
-    return "\n".join([*lines, *speed_lines()])
+    return "\n".join([*lines, *speed_lines(root)])
 
 
-def speed_lines() -> list[str]:
+def speed_lines(root: Path) -> list[str]:
     """How fast, from the newest stored run."""
-    runs = sorted((ROOT / "benchmarks" / "runs").glob("*/result.json"))
+    runs = sorted((root / "benchmarks" / "runs").glob("*/result.json"))
     if not runs:
         return []
     table = (runs[-1].parent / "table.md").read_text(encoding="utf-8").strip()
@@ -82,27 +84,46 @@ def speed_lines() -> list[str]:
     ]
 
 
+def pages(root: Path) -> dict[str, str]:
+    """Text of every page below `root`, by its path."""
+    files = [*root.glob("*.md"), *(root / "docs").glob("*.md")]
+    return {file.relative_to(root).as_posix(): file.read_text(encoding="utf-8") for file in sorted(files)}
+
+
+def write(root: Path) -> None:
+    """Write the figures into the pages of the tree at `root`."""
+    readme = root / "README.md"
+    body = readme_block(root).rstrip() + "\n"
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(BLOCK.sub(lambda match: f"{match.group(1)}{body}{match.group(2)}", text), encoding="utf-8")
+    for script in ("benchmarks/fill_docs.py", "benchmarks/model_page.py", "docs/commands.py"):
+        subprocess.run([sys.executable, str(root / script)], cwd=root, check=True)  # noqa: S603
+
+
+def copy_sources(target: Path) -> None:
+    """Copy the pages and what their figures are made from, so that a check writes nothing here."""
+    for page in ROOT.glob("*.md"):
+        shutil.copy(page, target)
+    for folder in ("docs", "benchmarks"):
+        shutil.copytree(ROOT / folder, target / folder)
+    manifest = Path("models", "en-v1", "manifest.json")
+    (target / manifest.parent).mkdir(parents=True)
+    shutil.copy(ROOT / manifest, target / manifest)
+
+
 def main(argv: list[str]) -> int:
-    pages = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
-    before = {page: page.read_text(encoding="utf-8") for page in pages}
-    readme = ROOT / "README.md"
-    try:
-        body = readme_block().rstrip() + "\n"
-        readme.write_text(
-            BLOCK.sub(lambda match: f"{match.group(1)}{body}{match.group(2)}", before[readme]), encoding="utf-8"
-        )
-        for script in ("benchmarks/fill_docs.py", "benchmarks/model_page.py", "docs/commands.py"):
-            subprocess.run([sys.executable, str(ROOT / script)], cwd=ROOT, check=True)  # noqa: S603
-        pages = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
-        after = {page: page.read_text(encoding="utf-8") for page in pages}
-        stale = [page for page in pages if before.get(page) != after[page]]
-    finally:
-        if "--check" in argv:
-            for page, text in before.items():
-                page.write_text(text, encoding="utf-8")
+    before = pages(ROOT)
+    if "--check" in argv:
+        with tempfile.TemporaryDirectory() as folder:
+            copy_sources(Path(folder))
+            write(Path(folder))
+            after = pages(Path(folder))
+    else:
+        write(ROOT)
+        after = pages(ROOT)
+    stale = [name for name in after if before.get(name) != after[name]]
     if stale:
-        names = ", ".join(page.relative_to(ROOT).as_posix() for page in stale)
-        sys.stdout.write(f"{'stale' if '--check' in argv else 'written'}: {names}\n")
+        sys.stdout.write(f"{'stale' if '--check' in argv else 'written'}: {', '.join(stale)}\n")
     return 1 if stale and "--check" in argv else 0
 
 

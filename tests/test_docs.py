@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
+import tsclassify as ts
+from tsclassify import decision, records
 from tsclassify.cli import main
 from tsclassify.data import corpus, registry
 from tsclassify.resources import shipped
@@ -203,14 +205,14 @@ def test_page_keeps_to_the_words_of_the_concepts(path: Path) -> None:
 
 
 def test_concepts_define_the_words_of_the_public_records() -> None:
-    defined = {word.lower() for word in re.findall(r"\*\*([^*]+?)\.?\*\*", _prose(ROOT / "docs" / "concepts.md"))}
-    words = {
-        *("item", "actor", "tenant", "normalized text", "feature", "piece", "category", "signal", "label", "logit"),
-        *("score", "threshold", "operating point", "finding", "policy", "tier", "context", "action", "decision"),
-        *("ledger", "strike", "enforcement ladder", "step", "standing", "appeal", "platform review", "indicators"),
-        *("statement of reasons", "prevalence", "slice"),
-    }
-    assert words <= defined
+    prose = _prose(ROOT / "docs" / "concepts.md")
+    defined = {word.lower().removesuffix("s") for word in re.findall(r"\*\*([^*]+?)\.?\*\*", prose)}
+    public = {name: getattr(ts, name) for name in ts.__all__}
+    public |= {name: getattr(module, name) for module in (records, decision) for name in module.__all__}
+    classes = {name for name, value in public.items() if isinstance(value, type) and not issubclass(value, Exception)}
+    words = {re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower().removesuffix("s") for name in classes}
+    assert len(words) > 15
+    assert sorted(words - defined) == []
 
 
 # --- tables

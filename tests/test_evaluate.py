@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import html.parser
+import inspect
 import itertools
 import json
 import re
 import sys
-import time
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -328,7 +327,18 @@ def test_a_model_that_cannot_score_is_refused_by_name() -> None:
         outside.score(["a"])
 
 
-def test_evaluate_is_callable_as_a_public_name_although_a_package_bears_it() -> None:
+def test_a_generator_of_rows_is_read_once() -> None:
+    model = ts.load()
+    rows = [{"text": f"they will burn depot {n}", "incitement": n % 2 == 0, "joking": n % 3 == 0} for n in range(30)]
+    listed, generated = (
+        evaluate(model, data, n_boot=5, disguises=False, swaps=(), suites=()) for data in (rows, (row for row in rows))
+    )
+    assert generated["signals"].where(signal="joking")[0]["n_positive"] == 10
+    assert generated.to_dict() == listed.to_dict()
+
+
+def test_evaluate_is_a_plain_function() -> None:
+    assert inspect.isfunction(ts.evaluate)
     report = ts.evaluate(
         KeywordModel(), [{"text": "shoot", "incitement": True}], n_boot=2, disguises=False, swaps=(), suites=()
     )
@@ -803,38 +813,7 @@ def test_compare_command_prints_ids_and_never_text(rows: list[dict[str, Any]], t
     assert markdown.output.startswith("`keyword` to `keyword`")
 
 
-# -- speed ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_100k_rows_7_categories_1000_draws_take_at_most_60_seconds() -> None:
-    rng = np.random.default_rng(0)
-    names = (
-        "violent_threat",
-        "facility_threat",
-        "incitement",
-        "harm_wish",
-        "glorification",
-        "hate",
-        "abuse",
-    )
-    gold = rng.random((100_000, 7)) < 0.05
-    rows = [
-        {"text": f"row {i}", "source": "ab"[i % 2], "labels": dict(zip(names, line, strict=True))}
-        for i, line in enumerate(gold.tolist())
-    ]
-    table = (1 / (1 + np.exp(-(rng.normal(size=(100_000, 7)) * 1.5 - 3 + 2.5 * gold)))).astype(np.float32)
-
-    def lookup(texts: Sequence[str]) -> np.ndarray:
-        numbers = [int(text[4:]) if re.fullmatch(r"row \d+", text) else 0 for text in texts]
-        return table[numbers]
-
-    model = from_callable(lookup, categories=names)
-    started = time.perf_counter()
-    report = evaluate(model, rows, n_boot=1000, progress=True)
-    seconds = time.perf_counter() - started
-    assert report.meta["n_boot"] == 1000
-    assert seconds <= 60, f"{seconds:.1f} s at {dt.datetime.now(dt.UTC):%H:%M}"
+# -- the shipped bundle -----------------------------------------------------------------------------
 
 
 def test_shipped_bundle_is_measured_under_a_shipped_policy() -> None:

@@ -42,6 +42,18 @@ def test_explanations_add_up_on_a_thousand_public_posts(public_data: Path) -> No
         assert_adds_up(row.text, clf.explain(row.text, name))
 
 
+@pytest.mark.parametrize("name", ["incitement", "joking"])
+def test_an_explanation_runs_the_kernel_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clf = ts.load()
+    passes: list[int] = []
+    run = Scorer._run
+    monkeypatch.setattr(Scorer, "_run", lambda *arguments: passes.append(1) or run(*arguments))
+    explanation = clf.explain("they said that they will burn it down", name)
+    assert len(passes) == 1
+    scores = clf.score([explanation.text]) if name in CATEGORIES else clf.signals([explanation.text])
+    assert explanation.score == scores[name][0]
+
+
 def test_words_shown_do_not_overlap_and_all_raise() -> None:
     pieces = (
         Piece("burn the depot", 0, 14, 2.0, "phrase"),

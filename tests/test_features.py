@@ -144,19 +144,19 @@ def test_hash_is_frozen() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"bits": 9},
-        {"skips": (1,)},
-        {"dedup": "some"},
-        {"norm": "max"},
-        {"word_scale": float("nan")},
-        {"silent": "."},
-        {"skeletons": 9},
+        ({"bits": 9}, "feature spec: bits must be"),
+        ({"skips": (1,)}, "feature spec: skips must be"),
+        ({"dedup": "some"}, "feature spec: dedup must be"),
+        ({"norm": "max"}, "feature spec: norm must be"),
+        ({"word_scale": float("nan")}, "feature spec: word_scale must be"),
+        ({"silent": "."}, "feature spec: silent must be"),
+        ({"skeletons": 9}, "feature spec: skeletons must be"),
     ],
 )
-def test_spec_out_of_range_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="must"):
+def test_spec_out_of_range_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         FeatureSpec(**change)
 
 
@@ -181,26 +181,31 @@ def test_lexicon_survives_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "modes"), [({"zorp": "harm"}, {}), ({}, {"harm": "hide"}), ({"zorp": "harm"}, {"harm": "fold"})]
+    ("words", "modes", "message"),
+    [
+        ({"zorp": "harm"}, {}, "group 'harm' must have a mode, got none"),
+        ({}, {"harm": "hide"}, "mode of 'harm' must be one of .*, got 'hide'"),
+        ({"zorp": "harm"}, {"harm": "fold"}, "every group of mode 'fold' or 'lead', and no other, must have a fold"),
+    ],
 )
-def test_lexicon_with_a_hole_is_refused(words: dict[str, str], modes: dict[str, str]) -> None:
-    with pytest.raises(InputError, match="must"):
+def test_lexicon_with_a_hole_is_refused(words: dict[str, str], modes: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         Lexicon(words, modes)
 
 
 @pytest.mark.parametrize(
-    ("mode", "fold"),
+    ("mode", "fold", "message"),
     [
-        ("lead", Fold(after=("name",))),
-        ("lead", Fold(before=("name",), into="name")),
-        ("lead", Fold(before=("harm",))),
-        ("fold", Fold(after=("name",), before=("name",))),
-        ("back", Fold(before=("name",))),
+        ("lead", Fold(after=("name",)), "of mode 'lead' must have groups before, got others"),
+        ("lead", Fold(before=("name",), into="name"), "of mode 'lead' must have groups before, got others"),
+        ("lead", Fold(before=("harm",)), "fold 'article' must name masked groups, got 'harm'"),
+        ("fold", Fold(after=("name",), before=("name",)), "of mode 'fold' must have no groups before, got some"),
+        ("back", Fold(before=("name",)), "every group of mode 'fold' or 'lead', and no other, must have a fold"),
     ],
 )
-def test_a_fold_that_its_mode_does_not_know_is_refused(mode: str, fold: Fold) -> None:
+def test_a_fold_that_its_mode_does_not_know_is_refused(mode: str, fold: Fold, message: str) -> None:
     modes = {"name": "mask", "harm": "back", "article": mode}
-    with pytest.raises(InputError, match="must"):
+    with pytest.raises(InputError, match=message):
         Lexicon({"the": "article"}, modes, {"article": fold})
 
 

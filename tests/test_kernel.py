@@ -288,36 +288,36 @@ def test_first_texts_need_no_compiled_code() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "offsets"),
+    ("data", "offsets", "message"),
     [
-        (np.zeros(4, np.uint8), [0, 5]),
-        (np.zeros(4, np.uint8), [-1, 4]),
-        (np.zeros(4, np.uint8), [0, 3, 2]),
-        (np.zeros(4, np.int8), [0, 4]),
-        (np.zeros(4, np.uint8), []),
+        (np.zeros(4, np.uint8), [0, 5], "offsets must rise and stay inside data"),
+        (np.zeros(4, np.uint8), [-1, 4], "offsets must rise and stay inside data"),
+        (np.zeros(4, np.uint8), [0, 3, 2], "offsets must rise and stay inside data"),
+        (np.zeros(4, np.int8), [0, 4], r"data must be uint8 of one dimension, got int8 \(4,\)"),
+        (np.zeros(4, np.uint8), [], r"offsets must be of one dimension with n \+ 1 numbers, got shape \(0,\)"),
     ],
 )
-def test_offsets_outside_the_buffer_are_refused(data: Any, offsets: list[int]) -> None:
-    with pytest.raises(InputError, match="must"):
+def test_offsets_outside_the_buffer_are_refused(data: Any, offsets: list[int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         scorer("all").logits(data, np.array(offsets, dtype=np.int64))
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"weights": np.zeros((1024, 8))},
-        {"weights": np.zeros((512, 8), np.int8)},
-        {"scales": np.ones(7)},
-        {"bias": np.full(8, np.nan)},
-        {"spec": FeatureSpec(bits=10, dedup="feature")},
+        ({"weights": np.zeros((1024, 8))}, r"weights must be int8 of shape \(1024, .*, got float64 \(1024, 8\)"),
+        ({"weights": np.zeros((512, 8), np.int8)}, r"weights must be int8 of shape \(1024, .*, got int8 \(512, 8\)"),
+        ({"scales": np.ones(7)}, r"scales and bias must be 8 finite numbers, got \(7,\)"),
+        ({"bias": np.full(8, np.nan)}, r"scales and bias must be 8 finite numbers, got \(8,\)"),
+        ({"spec": FeatureSpec(bits=10, dedup="feature")}, "dedup of the feature spec must be .*, got 'feature'"),
     ],
 )
-def test_weights_that_do_not_fit_are_refused(change: dict[str, Any]) -> None:
+def test_weights_that_do_not_fit_are_refused(change: dict[str, Any], message: str) -> None:
     arguments = {
         "spec": FeatureSpec(bits=10), "lexicon": LEXICON, "weights": np.zeros((1024, 8), np.int8), "scales": np.ones(8),
         "bias": np.zeros(8), **change,
     }  # fmt: skip
-    with pytest.raises(InputError, match="must"):
+    with pytest.raises(InputError, match=message):
         Scorer(**arguments)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +14,7 @@ from tsclassify.errors import PolicyError
 from tsclassify.policy import Policy, shipped_names
 from tsclassify.policy.strict_yaml import MAX_BYTES, parse
 from tsclassify.resources import shipped
+from work import n_calls
 
 BASE = (Path(__file__).parent / "snapshots" / "policy" / "base.yaml").read_text(encoding="utf-8")
 
@@ -70,12 +71,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_file_is_refused_quickly_and_plainly(name: str) -> None:
-    start = time.perf_counter()
-    with pytest.raises(PolicyError) as caught:
-        Policy.parse(HOSTILE[name], place="hostile.yaml")
-    assert time.perf_counter() - start < 2.0
-    faults = caught.value.faults
+def test_hostile_file_is_refused_with_little_work_and_plainly(name: str) -> None:
+    def refuse() -> tuple[Any, ...]:
+        with pytest.raises(PolicyError) as caught:
+            Policy.parse(HOSTILE[name], place="hostile.yaml")
+        return caught.value.faults
+
+    faults = refuse()
+    assert n_calls(refuse) < 50_000
     assert faults
     for fault in faults:
         assert "\n" not in fault.message
@@ -176,16 +179,10 @@ def test_policy_is_immutable() -> None:
         policy.tiers[0].id = "x"
 
 
-def test_a_pack_of_more_than_two_hundred_lines_loads_in_a_tenth_of_a_second() -> None:
-    path = shipped("seeds", "policies", "social-platform.yaml")
-    data = path.read_bytes()
+def test_loading_a_pack_takes_work_in_proportion_to_its_length() -> None:
+    data = shipped("seeds", "policies", "social-platform.yaml").read_bytes()
     Policy.parse(data)
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        Policy.parse(data)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.1
+    assert n_calls(lambda: Policy.parse(data)) < 10 * len(data)
 
 
 @pytest.mark.parametrize("steering", ["\\x1b[2J", "\\u202e", "\\x9b", "\\0", "\\r", "\\u2066", "\\x7f"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tsclassify as ts
+from tsclassify.records import Truth
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
 ITEM = {
@@ -72,9 +73,15 @@ def test_scores_have_the_contract_s_form(clf: ts.Classifier) -> None:
 
 
 def test_signals_have_three_states(clf: ts.Classifier) -> None:
-    signals = clf.signals(["hello"])
-    assert signals.categories == SIGNALS
-    assert {int(signals.states(name)[0]) for name in SIGNALS} <= {0, 1, 2}
+    assert clf.signals(["hello"]).categories == SIGNALS
+    for name, band in clf.info.signal_bands.items():
+        values = np.zeros((3, len(SIGNALS)), dtype=np.float32)
+        values[:, SIGNALS.index(name)] = [0.0, (band.no_below + band.yes_from) / 2, 1.0]
+        signals = ts.Scores(SIGNALS, values, bands=clf.info.signal_bands)
+        # a band without an upper end never says yes
+        highest = Truth.TRUE if band.yes_from <= 1.0 else Truth.UNKNOWN
+        assert signals.states(name).tolist() == [Truth.FALSE, Truth.UNKNOWN, highest]
+    assert any(band.yes_from <= 1.0 for band in clf.info.signal_bands.values())
 
 
 def test_explanation_adds_up_and_its_spans_lie_in_the_text(clf: ts.Classifier) -> None:
@@ -101,10 +108,14 @@ def test_explanation_html_escapes_the_post(clf: ts.Classifier) -> None:
 
 def test_decision_has_the_contract_s_fields(clf: ts.Classifier, policy: ts.Policy) -> None:
     decision = clf.decide(ITEM, policy)
-    for name in ("tier", "actions", "review", "findings", "trace", "contexts", "policy_version", "model_sha256"):
-        assert hasattr(decision, name)
-    assert decision.id == "1"
-    assert decision.actor == "u7"
+    assert (decision.id, decision.actor) == ("1", "u7")
+    tier = next(tier for tier in policy.tiers if tier.id == decision.tier)
+    assert tuple(action.id for action in decision.actions) == tier.do
+    assert isinstance(decision.review, bool)
+    assert "violent_threat" in {finding.category for finding in decision.findings}
+    assert {f"tier: {tier.id}" for tier in policy.tiers} <= {node.label for node in decision.trace}
+    assert {note.id for note in decision.contexts} == {context.id for context in policy.contexts}
+    assert decision.policy_version == policy.version
     assert decision.model_sha256 == clf.info.sha256
     assert json.loads(json.dumps(decision.to_dict()))["id"] == "1"
     assert isinstance(decision.why(), str)

@@ -291,15 +291,14 @@ class Classifier:
         bias, pieces = self._explainer.account(text).pieces(category)
         if category in CATEGORIES:
             column = CATEGORIES.index(category)
-            logit = self._scorer.logits(data, offsets)[0, column]
-            score = self.score_utf8(data, offsets)[0, column]
+            logits = self._scorer.logits(data, offsets)[0].tolist()
+            score = self._calibrated_one(logits)[column]
         else:
             column = SIGNALS.index(category)
-            row = np.zeros(1, dtype=np.int64)
-            logit = self._scorer.signal_logits(data, offsets, row)[0, column]
-            score = self.signals_utf8(data, offsets, row)[0, column]
+            logits = self._scorer.signal_logits(data, offsets, np.zeros(1, dtype=np.int64))[0, : len(SIGNALS)].tolist()
+            score = self._signals_calibrated_one(logits)[column]
         return Explanation(
-            category=category, bias=bias, logit=float(logit), score=float(score), pieces=pieces, text=text
+            category=category, bias=bias, logit=logits[column], score=float(np.float32(score)), pieces=pieces, text=text
         )
 
     # -- deciding -----------------------------------------------------------------------------------

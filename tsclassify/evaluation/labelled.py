@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tsclassify.errors import InputError
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
 
-__all__ = ["MISSING", "Labelled", "read_labelled"]
+__all__ = ["MISSING", "Labelled", "from_columns", "read_columns", "read_labelled"]
 
 MISSING: Final = -1
 """Gold value of a label that the row does not state."""
@@ -94,10 +94,20 @@ def read_labelled(
         When the data cannot be read, a text is missing or a label is not true, false or None. The message
         names the row, never the text.
     """
-    columns = _columns(dataset)
+    return from_columns(read_columns(dataset), categories=categories, signals=signals, require_labels=require_labels)
+
+
+def from_columns(
+    columns: Mapping[str, Sequence[Any]],
+    *,
+    categories: Sequence[str] | None = None,
+    signals: bool = False,
+    require_labels: bool = True,
+) -> Labelled:
+    """Gold labels of rows that ``read_columns`` has read; options and errors as in ``read_labelled``."""
     if "text" not in columns:
         raise InputError(f"dataset: rows must have text, got fields {', '.join(sorted(columns)) or 'none'}")
-    texts = columns.pop("text")
+    texts = columns["text"]
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise InputError(f"dataset: text of row {row} must be a str, got {type(text).__name__}")
@@ -111,14 +121,14 @@ def read_labelled(
             hint="add one field per category, a labels mapping, or an annotation code",
         )
     keep = [k for k, name in enumerate(wanted) if name in found]
-    raw_ids = columns.pop("id", [None] * len(texts))
+    raw_ids = columns.get("id", [None] * len(texts))
     ids = tuple(
         str(value) if value is not None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         for value, text in zip(raw_ids, texts, strict=True)
     )
     fields: dict[str, NDArray[np.object_]] = {}
     for name, values in columns.items():
-        if name in wanted or name in ("labels", "code"):
+        if name in wanted or name in ("id", "text", "labels", "code"):
             continue
         column = np.empty(len(texts), dtype=object)
         column[:] = values
@@ -140,7 +150,8 @@ def _labelled(
     return Labelled(ids, texts, categories, gold, fields, digest.hexdigest())
 
 
-def _columns(dataset: Any) -> dict[str, list[Any]]:
+def read_columns(dataset: Any) -> dict[str, list[Any]]:
+    """Every field of a data set as a column, read once: a generator gives its rows a single time."""
     if isinstance(dataset, str | Path):
         return _from_file(Path(dataset))
     if hasattr(dataset, "column_names") and hasattr(dataset, "features"):
@@ -199,7 +210,7 @@ def _from_file(path: Path) -> dict[str, list[Any]]:
 
 
 def _gold(
-    columns: Mapping[str, list[Any]], wanted: tuple[str, ...], n: int, signals: bool
+    columns: Mapping[str, Sequence[Any]], wanted: tuple[str, ...], n: int, signals: bool
 ) -> tuple[NDArray[np.int8], set[str]]:
     gold = np.full((n, len(wanted)), MISSING, dtype=np.int8)
     found: set[str] = set()

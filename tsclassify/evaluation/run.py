@@ -15,7 +15,7 @@ from tsclassify.evaluation import core, fairness, inputs, metrics, robustness
 from tsclassify.evaluation.bootstrap import bootstrap, interval
 from tsclassify.evaluation.decided import DECISION_NOTE, SIGNAL_NOTE, decision_rows, signal_rows
 from tsclassify.evaluation.disguise import DISGUISES, STRENGTHS
-from tsclassify.evaluation.labelled import MISSING, Labelled, read_labelled
+from tsclassify.evaluation.labelled import MISSING, Labelled, from_columns, read_columns
 from tsclassify.evaluation.models import Scorer, as_scorer
 from tsclassify.evaluation.outcomes import decision_codes, limits, points
 from tsclassify.evaluation.problems import find_problems
@@ -113,14 +113,15 @@ def evaluate(
         from tsclassify.policy import Policy
 
         policy = Policy.load(policy)
-    data = read_labelled(dataset, categories=_wanted(categories, scorer))
+    columns = read_columns(dataset)
+    data = from_columns(columns, categories=_wanted(categories, scorer))
     if not len(data):
         raise InputError("evaluate: dataset must have at least one row, got none")
     if n_boot < 1:
         raise InputError(f"evaluate: n_boot must be at least 1, got {n_boot!r}")
     with Bar(progress) as bar:
         run = _Run(scorer, data, policy, seed, n_boot, threads, bar)
-        run.signals = _signal_gold(dataset, scorer)
+        run.signals = _signal_gold(columns, scorer)
         return run.report(
             slices=slices,
             suites=_suites(suites, scorer),
@@ -152,11 +153,11 @@ def _suites(suites: str | Path | Suite | Iterable[str | Path | Suite] | None, sc
     return [suite if isinstance(suite, Suite) else load_suite(suite) for suite in several]
 
 
-def _signal_gold(dataset: Any, scorer: Scorer) -> Labelled | None:
+def _signal_gold(columns: Mapping[str, Sequence[Any]], scorer: Scorer) -> Labelled | None:
     """Signal labels of the same rows; None when the model has no signals or the rows state none."""
     if not callable(getattr(scorer.model, "signals", None)):
         return None
-    gold = read_labelled(dataset, signals=True, require_labels=False)
+    gold = from_columns(columns, signals=True, require_labels=False)
     return gold if (gold.gold != MISSING).any() else None
 
 
