@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
 
+SCRIPTS = ("benchmarks/fill_docs.py", "benchmarks/model_page.py", "docs/commands.py", "docs/architecture.py")
+
 
 def readme_block(root: Path) -> str:
     """The figures that README shows: data, quality, speed."""
@@ -96,7 +98,7 @@ def write(root: Path) -> None:
     body = readme_block(root).rstrip() + "\n"
     text = readme.read_text(encoding="utf-8")
     readme.write_text(BLOCK.sub(lambda match: f"{match.group(1)}{body}{match.group(2)}", text), encoding="utf-8")
-    for script in ("benchmarks/fill_docs.py", "benchmarks/model_page.py", "docs/commands.py"):
+    for script in SCRIPTS:
         subprocess.run([sys.executable, str(root / script)], cwd=root, check=True)  # noqa: S603
 
 
@@ -104,8 +106,9 @@ def copy_sources(target: Path) -> None:
     """Copy the pages and what their figures are made from, so that a check writes nothing here."""
     for page in ROOT.glob("*.md"):
         shutil.copy(page, target)
-    for folder in ("docs", "benchmarks"):
-        shutil.copytree(ROOT / folder, target / folder)
+    shutil.copy(ROOT / ".importlinter", target)
+    for folder in ("docs", "benchmarks", "tsclassify"):
+        shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__"))
     manifest = Path("models", "en-v1", "manifest.json")
     (target / manifest.parent).mkdir(parents=True)
     shutil.copy(ROOT / manifest, target / manifest)

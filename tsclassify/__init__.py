@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tsclassify._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from tsclassify.batch import score_jsonl as score_jsonl
     from tsclassify.classifier import Classifier as Classifier
@@ -46,8 +48,6 @@ _HOMES = {
 }
 
 __all__ = sorted([*_HOMES, "__version__"])
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-import tsclassify
+from tsclassify._version import __version__
 from tsclassify.errors import InputError
 from tsclassify.io.lines import LineScanner
 from tsclassify.io.strict import MAX_LINE_BYTES, Fields
@@ -161,7 +161,7 @@ class Plan:
         """All that the bytes of the output depend on, beside the input."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "tsclassify": tsclassify.__version__,
+            "tsclassify": __version__,
             "model": {"name": self.info.name, "sha256": self.info.sha256},
             "policy": None
             if self.policy is None

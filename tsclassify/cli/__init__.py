@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from tsclassify import __version__
+from tsclassify._version import __version__
 from tsclassify.errors import GateError, TsclassifyError
 
 __all__ = ["main"]

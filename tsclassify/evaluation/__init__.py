@@ -7,10 +7,11 @@ from tsclassify.evaluation.disguise import DISGUISES, STRENGTHS, disguise
 from tsclassify.evaluation.gates import Gate, read_gates
 from tsclassify.evaluation.labelled import Labelled, read_labelled
 from tsclassify.evaluation.models import as_scorer, from_callable, from_dicts, from_sklearn
-from tsclassify.evaluation.report import Problem, Report, Table
+from tsclassify.evaluation.report import Report
 from tsclassify.evaluation.run import evaluate
 from tsclassify.evaluation.suites import Suite, load_suite
 from tsclassify.evaluation.swaps import SwapList, load_swaps
+from tsclassify.evaluation.tables import Problem, Table
 
 __all__ = [
     "DISGUISES",

@@ -14,7 +14,7 @@ from tsclassify.evaluation import metrics
 from tsclassify.evaluation.labelled import Labelled, read_labelled
 from tsclassify.evaluation.models import Scorer, as_scorer
 from tsclassify.evaluation.outcomes import limits
-from tsclassify.evaluation.report import Table
+from tsclassify.evaluation.tables import Table
 
 __all__ = ["Comparison", "compare"]
 

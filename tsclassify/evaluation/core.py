@@ -13,7 +13,7 @@ from tsclassify.evaluation import metrics
 from tsclassify.evaluation.bootstrap import Draws, bootstrap, interval
 from tsclassify.evaluation.calibration import calibration_check
 from tsclassify.evaluation.labelled import Labelled
-from tsclassify.evaluation.report import Table
+from tsclassify.evaluation.tables import Table
 
 __all__ = ["Measured", "Point", "confusion_table", "curves", "measure", "pairs_table", "point_rows", "ranking_rows"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tsclassify.evaluation import metrics
 from tsclassify.evaluation.labelled import Labelled
-from tsclassify.evaluation.report import Table
 from tsclassify.evaluation.swaps import SwapList, Twins
+from tsclassify.evaluation.tables import Table
 
 __all__ = ["auc_interval", "identity_table", "swap_tables"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tsclassify.errors import InputError
-from tsclassify.evaluation.report import Report
+from tsclassify.evaluation.tables import Table
 
 __all__ = ["Gate", "failing", "read_gates"]
 
@@ -97,11 +97,11 @@ def _fault(entry: Mapping[str, Any]) -> str:
     return ""
 
 
-def failing(report: Report, gates: Sequence[Gate]) -> tuple[Gate, ...]:
-    """The gates that `report` does not pass, each with the worst figure found."""
+def failing(tables: Mapping[str, Table], gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """The gates that the tables of a report do not pass, each with the worst figure found."""
     out = []
     for gate in gates:
-        table = report.tables.get(gate.table)
+        table = tables.get(gate.table)
         rows = table.where(**gate.where) if table is not None else ()
         figures = [row.get(gate.column) for row in rows]
         wrong = [figure for figure in figures if not _passes(gate, figure)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 from markupsafe import Markup
 
-from tsclassify.evaluation.report import Report, Table
+if TYPE_CHECKING:
+    from tsclassify.evaluation.report import Report
+    from tsclassify.evaluation.tables import Table
 
 __all__ = ["render_report", "render_summary", "render_table"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tsclassify.evaluation.report import Problem, Table
+from tsclassify.evaluation.tables import Problem, Table
 
 __all__ = ["LIMITS", "find_problems"]
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify import __version__
+from tsclassify._version import __version__
 from tsclassify.errors import InputError
 from tsclassify.evaluation import core, fairness, inputs, metrics, robustness
 from tsclassify.evaluation.bootstrap import bootstrap, interval
@@ -20,10 +20,11 @@ from tsclassify.evaluation.models import Scorer, as_scorer
 from tsclassify.evaluation.outcomes import decision_codes, limits, points
 from tsclassify.evaluation.problems import find_problems
 from tsclassify.evaluation.progress import Bar
-from tsclassify.evaluation.report import Report, Table
+from tsclassify.evaluation.report import Report
 from tsclassify.evaluation.suites import NOTE as SUITE_NOTE
 from tsclassify.evaluation.suites import SUITES, Suite, load_suite, suite_rows
 from tsclassify.evaluation.swaps import SWAP_LISTS, load_swaps, row_twins, template_twins
+from tsclassify.evaluation.tables import Table
 
 __all__ = ["evaluate"]
 

@@ -128,7 +128,7 @@ def _lexicon_text(lexicon: Mapping[str, str]) -> str:
 
 
 def _manifest(model: TrainedModel, files: Mapping[str, bytes]) -> bytes:
-    from tsclassify import __version__
+    from tsclassify._version import __version__
 
     body = {
         "schema_version": BUNDLE_SCHEMA,
