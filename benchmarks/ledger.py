@@ -27,7 +27,7 @@ import numpy as np
 import tsclassify as ts
 from tsclassify.decision import Decision, TraceNode
 from tsclassify.ledger import Ledger
-from tsclassify.policy import ItemColumns, Policy
+from tsclassify.policy import Decider, ItemColumns, Policy
 from tsclassify.records import Piece, Truth
 from tsclassify.review import review_platform
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -46,8 +46,9 @@ def patterns(policy: Policy) -> tuple[list[Decision], list[Decision]]:
     info = ts.load().info
     columns = ItemColumns(CATEGORIES, scores, signals, np.full(n, Truth.TRUE, np.int8))
     pieces = (Piece("burn", 7, 11, 2.4, "word"), Piece("the depot", 16, 25, 0.7, "phrase"))
-    result = policy.decide_columns(columns, info)
-    made = [policy.decision(result, columns, row, info, pieces=lambda row, category: pieces) for row in range(n)]
+    decider = Decider(policy, info)
+    result = decider.decide(columns)
+    made = [decider.record(result, columns, row, pieces=lambda row, category: pieces) for row in range(n)]
     return made[:1000], made[1000:]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from timing import cpu_seconds
 
 import tsclassify as ts
-from tsclassify.policy import ItemColumns, Policy
+from tsclassify.policy import Decider, ItemColumns, Policy
 from tsclassify.policy.conditions import leaves
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -27,10 +27,7 @@ TIER = """  - id: extra_{n}
 
 def n_conditions(policy: Policy) -> int:
     """Leaves of all tiers and exceptions."""
-    conditions = [tier.when for tier in policy.tiers]
-    for context in policy.contexts:
-        conditions += [context.when] if context.unless is None else [context.when, context.unless]
-    return sum(1 for condition in conditions for _ in leaves(condition))
+    return sum(1 for condition in policy.document.item_conditions() for _ in leaves(condition))
 
 
 def larger_pack() -> bytes:
@@ -67,7 +64,8 @@ def main() -> None:
             signals={signal: rng.integers(0, 3, n).astype(np.int8) for signal in SIGNALS},
             language=np.full(n, 2, dtype=np.int8),
         )
-        run_s = cpu_seconds(lambda columns=columns: policy.decide_columns(columns, info), arguments.repeat)  # type: ignore[misc]
+        decider = Decider(policy, info)
+        run_s = cpu_seconds(lambda columns=columns, decider=decider: decider.decide(columns), arguments.repeat)  # type: ignore[misc]
         figure = {"figure": name, "n_items": n, "n_conditions": n_conditions(policy), "s": round(run_s, 3)}
         print(json.dumps(figure))
 

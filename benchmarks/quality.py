@@ -144,10 +144,10 @@ def ordered(rows: Sequence[AnnotatedRow], gold: np.ndarray, scores: np.ndarray) 
 def act_points(model: object) -> dict[str, float]:
     """Thresholds at which ``hosting-provider`` acts, as written in the pack."""
     from tsclassify.classifier import Classifier
-    from tsclassify.policy import Policy
+    from tsclassify.policy import Decider, Policy
 
     info = Classifier(model, "0" * 64).info  # type: ignore[arg-type]
-    thresholds = Policy.load("hosting-provider").thresholds(info)
+    thresholds = Decider(Policy.load("hosting-provider"), info).thresholds
     return {name: act for name, (_, act) in thresholds.items() if act is not None}
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
-from tsclassify.policy.columns import DecisionColumns, ItemColumns
-from tsclassify.policy.schema import Guards, Rollout
+from tsclassify.policy import Policy
 from tsclassify.records import ModelInfo, Truth
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
@@ -53,28 +53,23 @@ class FakeClassifier:
         return states
 
 
-class FakePolicy:
-    """Acts from 0.7, reviews from 0.5; one tier."""
+_POLICY = {
+    "policy": "fake-policy",
+    "version": "1.0.0",
+    "kind": "platform",
+    "effective": {"from": "2024-01-01"},
+    "source": {"title": "t", "clause": "c", "url": "https://example.org", "date": "2024-01-01"},
+    "clauses": {"R.1": "no zorp"},
+    "languages": {"tested": ["en"], "otherwise": "score", "undetermined": "score"},
+    "categories": {name: {"review": 0.5, "act": 0.7, "clause": "R.1"} for name in CATEGORIES},
+    "tiers": [{"id": "violation", "when": {"act": list(CATEGORIES)}, "do": ["hide"]}],
+    "actions": {"hide": {"scope": "item", "says": "we hide the post"}},
+}
 
-    name, version, sha256, source_sha256 = "fake-policy", "1.0", "a" * 64, "b" * 64
-    tier_names = ("violation", "review", "none")
-    tiers = ()
-    contexts = ()
-    guards = Guards()
-    rollout = Rollout(mode="enforce")
 
-    def thresholds(self, info):
-        return dict.fromkeys(info.categories, (0.5, 0.7))
-
-    def decide_columns(self, columns: ItemColumns, info: ModelInfo) -> DecisionColumns:
-        levels = {
-            name: ((columns.score(name) >= 0.5).astype(np.int8) + (columns.score(name) >= 0.7)).astype(np.int8)
-            for name in columns.categories
-        }
-        top = np.max(list(levels.values()), axis=0)
-        tier = np.array([2, 1, 0], dtype=np.int16)[top]
-        review = (tier == 1) | (columns.signals["specific"] == Truth.TRUE)
-        return DecisionColumns(self.tier_names, tier, review, levels, {}, np.array([True, False, False]))
+def fake_policy(**keys: object) -> Policy:
+    """Acts from 0.7, reviews from 0.5; one tier. Further keys of a policy may be given."""
+    return replace(Policy.parse(json.dumps(_POLICY | keys)), sha256="a" * 64)
 
 
 def posts(n: int, seed: int = 0) -> list[dict]:
@@ -120,4 +115,4 @@ def run_job(source: str, out: str, workers: int) -> None:
     """One resumable job in a process of its own; see test_batch_kill."""
     from tsclassify.batch import score_jsonl
 
-    score_jsonl(source, out, policy=FakePolicy(), model=QuickClassifier(), workers=workers, resume=True)
+    score_jsonl(source, out, policy=fake_policy(), model=QuickClassifier(), workers=workers, resume=True)

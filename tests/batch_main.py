@@ -6,7 +6,7 @@ import sys
 import time
 
 import tsclassify.batch
-from batch_fakes import FakePolicy, QuickClassifier
+from batch_fakes import QuickClassifier, fake_policy
 from tsclassify.cli import main
 
 
@@ -20,5 +20,5 @@ class Slow(QuickClassifier):
 
 if __name__ == "__main__":
     tsclassify.batch.load_model = lambda name: Slow() if name == "slow" else QuickClassifier()
-    tsclassify.batch.load_policy = lambda name: None if name is None else FakePolicy()
+    tsclassify.batch.load_policy = lambda name: None if name is None else fake_policy()
     sys.exit(main(sys.argv[1:]))

@@ -10,8 +10,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tsclassify.errors import PolicyError
-from tsclassify.policy import ItemColumns, Policy
-from tsclassify.policy.conditions import Meta, leaves
+from tsclassify.policy import Decider, ItemColumns, Policy
+from tsclassify.policy.conditions import Meta
 from tsclassify.records import ModelInfo, OperatingPoint, Truth
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
@@ -54,7 +54,7 @@ def columns(rows: list[dict[str, Any]], categories: tuple[str, ...] = CATEGORIES
 
 
 def tiers_of(policy: Policy, rows: list[dict[str, Any]]) -> list[str]:
-    result = policy.decide_columns(columns(rows), INFO)
+    result = Decider(policy, INFO).decide(columns(rows))
     return [result.name(i) for i in range(len(rows))]
 
 
@@ -154,10 +154,7 @@ def completions(policy: Policy, row: dict[str, Any]) -> list[dict[str, Any]]:
     """The item with each unknown signal made true and false, and an unknown surface made any that is asked for."""
     unknown = [name for name, state in row["signals"].items() if state == Truth.UNKNOWN]
     found = []
-    conditions = [tier.when for tier in policy.tiers]
-    for context in policy.contexts:
-        conditions += [context.when] if context.unless is None else [context.when, context.unless]
-    asks = [leaf for when in conditions for leaf, _ in leaves(when) if isinstance(leaf, Meta)]
+    asks = policy.document.item_leaves(Meta)
     opens = row["surface"] is None and any(leaf.if_missing == "unknown" for leaf in asks)
     # A leaf for which a missing field is false must stay false: the surface then is none of the values asked for.
     closed = {value for leaf in asks if leaf.if_missing is False for value in leaf.values}

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
+from batch_fakes import FakeClassifier, fake_policy, jsonl, posts
 from tsclassify.batch import StoppedError, score_jsonl
 from tsclassify.errors import InputError
 
@@ -25,7 +25,7 @@ BAD = b'zorp\n\n{"text":"\xff"}\n{"id":"x"}\n'
 
 def score(source, out, **options):
     """score_jsonl with the fakes."""
-    settings = {"policy": FakePolicy(), "model": FakeClassifier(), "workers": 1} | options
+    settings = {"policy": fake_policy(), "model": FakeClassifier(), "workers": 1} | options
     return score_jsonl(source, out, **settings)
 
 
@@ -54,7 +54,7 @@ def test_every_byte_of_an_accepted_line_is_kept_and_one_field_added(sample: Path
 
 
 def test_result_says_what_the_policy_decided(sample: Path, expected: bytes) -> None:
-    classifier, policy = FakeClassifier(), FakePolicy()
+    classifier, policy = FakeClassifier(), fake_policy()
     from tsclassify.batch.plan import make_plan
 
     plan = make_plan(classifier, policy)
@@ -64,7 +64,7 @@ def test_result_says_what_the_policy_decided(sample: Path, expected: bytes) -> N
 
         raw = item["text"].encode()
         data, offsets = np.frombuffer(raw, np.uint8), np.array([0, len(raw)])
-        decided = plan.decide(data, offsets, {}, lambda rows, n: {})
+        decided = plan.decide(data, offsets, {}, lambda names, rows: {}, list)
         result = item["tsclassify"]
         assert result["tier"] == policy.tier_names[decided.tiers[0]]
         assert result["review"] == bool(decided.reviews[0])
@@ -73,7 +73,7 @@ def test_result_says_what_the_policy_decided(sample: Path, expected: bytes) -> N
             assert result.get("findings", {}).get(name) == (None, "review", "act")[decided.levels[0, k]]
         assert ("signals" in result) == bool(decided.levels.any())
         assert result["model"] == "fake@ffffffffffff"
-        assert result["policy"] == "fake-policy@1.0@aaaaaaaaaaaa"
+        assert result["policy"] == f"fake-policy@1.0.0@{policy.sha256[:12]}"
 
 
 def test_threads_take_turns_at_signals(sample: Path, tmp_path: Path, expected: bytes) -> None:

@@ -10,30 +10,32 @@ import pyarrow.parquet as pq
 import pytest
 
 import tsclassify as ts
-from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
+from batch_fakes import FakeClassifier, fake_policy, jsonl, posts
 from tsclassify.batch import BatchSummary, StoppedError, score_jsonl
 from tsclassify.engines.splits import guarded, joined, plan_splits, run_split
 from tsclassify.errors import InputError
 from tsclassify.io.sources import find_sources
-from tsclassify.policy import Breaker
-from tsclassify.policy.schema import Guards, Rollout
+from tsclassify.policy import Breaker, Policy
+from tsclassify.policy.schema import Guards
 
 QUIET = 600
 """Posts before the loud ones begin."""
 
 
-class GuardedPolicy(FakePolicy):
+GUARDS = {"max_share_of_items": 0.2, "over_items": 200}
+
+
+def guarded_policy() -> Policy:
     """Acts on at most a fifth of the last 200 items."""
+    return fake_policy(guards=GUARDS)
 
-    guards = Guards(max_share_of_items=0.2, over_items=200)
 
-
-class ShadowPolicy(GuardedPolicy):
-    rollout = Rollout(mode="shadow")
+def shadow_policy() -> Policy:
+    return fake_policy(guards=GUARDS, rollout={"mode": "shadow"})
 
 
 def score(source, out, **options) -> BatchSummary:
-    settings = {"policy": GuardedPolicy(), "model": FakeClassifier(), "workers": 1} | options
+    settings = {"policy": guarded_policy(), "model": FakeClassifier(), "workers": 1} | options
     return score_jsonl(source, out, **settings)
 
 
@@ -61,7 +63,7 @@ def whole(source: Path) -> tuple[bytes, BatchSummary]:
 def free(source: Path) -> list[dict]:
     """What a policy without guards says."""
     out = source.with_name("free.jsonl")
-    summary = score(source, out, policy=FakePolicy())
+    summary = score(source, out, policy=fake_policy())
     assert (summary.n_held, summary.guard) == (0, None)
     return results(out)
 
@@ -138,7 +140,7 @@ def test_resumed_job_holds_what_an_uninterrupted_one_holds(
 
 
 def test_shadow_mode_never_holds(source: Path, tmp_path: Path, free: list[dict]) -> None:
-    summary = score(source, tmp_path / "out.jsonl", policy=ShadowPolicy())
+    summary = score(source, tmp_path / "out.jsonl", policy=shadow_policy())
     assert results(tmp_path / "out.jsonl") == free
     assert (summary.n_held, summary.guard) == (0, None)
 
@@ -186,7 +188,7 @@ def test_splits_of_an_engine_hold_what_a_local_job_holds(source: Path, whole, sp
     from tsclassify.batch.plan import make_plan
 
     splits = plan_splits(find_sources([source]), split_bytes)
-    plan = make_plan(FakeClassifier(), GuardedPolicy())
+    plan = make_plan(FakeClassifier(), guarded_policy())
     breaker = plan.breaker()
     assert breaker is not None
     parts = (run_split(split, plan) for split in splits)
@@ -202,7 +204,7 @@ def test_command_says_in_one_sentence_that_a_guard_tripped(
     from tsclassify.cli import main
 
     monkeypatch.setattr("tsclassify.batch.load_model", lambda name: FakeClassifier())
-    monkeypatch.setattr("tsclassify.batch.load_policy", lambda name: GuardedPolicy())
+    monkeypatch.setattr("tsclassify.batch.load_policy", lambda name: guarded_policy())
     out = str(tmp_path / "out.jsonl")
     main(["score", str(source), "-o", out, "--policy", "any", "--summary", str(tmp_path / "summary.json"), "-q"])
     said = capsys.readouterr().err

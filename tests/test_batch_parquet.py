@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batch_fakes import FakeClassifier, FakePolicy
+from batch_fakes import FakeClassifier, fake_policy
 from tsclassify.batch import score_jsonl, tables
 from tsclassify.errors import InputError
 
@@ -19,7 +19,7 @@ TEXTS = pa.array(["a zorp", "a river"])
 
 
 def score(source: Path, out: Path, **options: Any) -> Any:
-    return score_jsonl(source, out, **({"policy": FakePolicy(), "model": FakeClassifier(), "workers": 1} | options))
+    return score_jsonl(source, out, **({"policy": fake_policy(), "model": FakeClassifier(), "workers": 1} | options))
 
 
 def written(folder: Path, columns: dict[str, Any], **options: Any) -> Path:

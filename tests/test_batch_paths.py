@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
+from batch_fakes import FakeClassifier, fake_policy, jsonl, posts
 from test_batch_cli import run
 from tsclassify.batch import score_jsonl
 from tsclassify.errors import InputError
@@ -27,7 +27,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def score(source: Path, out: Path, **options: Any) -> Any:
-    return score_jsonl(source, out, **({"policy": FakePolicy(), "model": FakeClassifier(), "workers": 1} | options))
+    return score_jsonl(source, out, **({"policy": fake_policy(), "model": FakeClassifier(), "workers": 1} | options))
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "out.jsonl", "out.jsonl.partial", "out.jsonl.job.json", "a/../in.jsonl"])

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
+from batch_fakes import FakeClassifier, fake_policy, jsonl, posts
 from tsclassify.batch import StoppedError, score_jsonl
 from tsclassify.batch.arrow import ArrowScorer, texts_of
 from tsclassify.batch.plan import make_plan
@@ -23,7 +23,7 @@ ITEMS = posts(700)
 
 
 def score(source, out, **options):
-    settings = {"policy": FakePolicy(), "model": FakeClassifier(), "workers": 1} | options
+    settings = {"policy": fake_policy(), "model": FakeClassifier(), "workers": 1} | options
     return score_jsonl(source, out, **settings)
 
 
@@ -47,7 +47,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
 
 @pytest.fixture
 def scorer() -> ArrowScorer:
-    return ArrowScorer(make_plan(FakeClassifier(), FakePolicy()))
+    return ArrowScorer(make_plan(FakeClassifier(), fake_policy()))
 
 
 KINDS = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
+from batch_fakes import FakeClassifier, fake_policy, jsonl, posts
 from tsclassify.batch import score_jsonl
 from tsclassify.engines import score_files
 from tsclassify.engines.recipe import Recipe
@@ -20,7 +20,7 @@ from tsclassify.errors import InputError
 from tsclassify.io.sources import find_sources
 
 TESTS = str(Path(__file__).parent)
-SETTINGS = {"model": FakeClassifier(), "policy": FakePolicy()}
+SETTINGS = {"model": FakeClassifier(), "policy": fake_policy()}
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
+from batch_fakes import FakeClassifier, fake_policy, jsonl, posts
 from tsclassify.batch.block import process_block
 from tsclassify.batch.plan import make_plan
 from tsclassify.io.blocks import Block
 from tsclassify.io.room import Room
 
-PLAN = make_plan(FakeClassifier(), FakePolicy())
+PLAN = make_plan(FakeClassifier(), fake_policy())
 
 
 def block_of(data: bytes) -> Block:
@@ -22,7 +22,7 @@ def block_of(data: bytes) -> Block:
 
 @pytest.mark.parametrize("small_bytes", [0, 1 << 30])
 def test_blocks_in_one_room_come_out_as_each_in_its_own(small_bytes: int) -> None:
-    plan = make_plan(FakeClassifier(), FakePolicy())
+    plan = make_plan(FakeClassifier(), fake_policy())
     plan.scanner.small_bytes = small_bytes
     bare = b"".join(b'{"text":"zorp %d"}\n' % n for n in range(300))
     stated = jsonl([{"text": "zorp", "signals": {"specific": True}, "tsclassify": {"old": n}} for n in range(90)])

@@ -8,13 +8,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_fakes import FakeClassifier, FakePolicy, jsonl, posts
+from batch_fakes import FakeClassifier, fake_policy, jsonl, posts
 from tsclassify.batch.block import splice_block
 from tsclassify.batch.plan import Decided, make_plan
 from tsclassify.io.blocks import Block
 from tsclassify.io.lines import LineScanner
 
-PLAN = make_plan(FakeClassifier(), FakePolicy())
+PLAN = make_plan(FakeClassifier(), fake_policy())
 LINES = jsonl(posts(30)) + b'{"tsclassify" :  {"old":1} , "text":"a"} \r\n'
 
 

@@ -18,13 +18,14 @@ from policy_fakes import INFO, TABLE, columns, tiers_of
 from tsclassify.cli import main
 from tsclassify.decision import Decision
 from tsclassify.errors import InputError, PolicyError
-from tsclassify.policy import Breaker, LadderState, Policy, due_step, shipped_names, step_states
+from tsclassify.policy import Breaker, Decider, LadderState, Policy, due_step, shipped_names, step_states
 from tsclassify.policy.cases import prepare, run_cases, run_prepared
 from tsclassify.policy.compare import compare, read_scored
 from tsclassify.policy.ladder import count_strikes, process_finding
 from tsclassify.policy.mutants import mutants, survivors
 from tsclassify.policy.page import page
 from tsclassify.policy.schema import Guards, json_schema
+from tsclassify.policy.thresholds import resolve
 from tsclassify.records import ModelInfo, OperatingPoint, Piece, Truth
 from tsclassify.taxonomy import CATEGORIES
 
@@ -39,7 +40,8 @@ def load(pack: tuple[str, str | None]) -> Policy:
 
 def record(row: dict[str, Any], policy: Policy = HOST, pieces: tuple[Piece, ...] = ()) -> Decision:
     cols = columns([row])
-    return policy.decision(policy.decide_columns(cols, INFO), cols, 0, INFO, pieces=lambda i, category: pieces)
+    decider = Decider(policy, INFO)
+    return decider.record(decider.decide(cols), cols, 0, pieces=lambda i, category: pieces)
 
 
 # --- packs
@@ -114,14 +116,13 @@ def test_score_equal_to_its_threshold_acts() -> None:
 
 def test_operating_point_takes_the_lowest_precise_and_the_highest_complete_threshold() -> None:
     policy = Policy.parse(BASE)
-    found = policy.thresholds(INFO)
+    found = resolve(policy, INFO)
     assert found["incitement"] == (0.1, 0.9)  # recall 0.9 at 0.1, precision 0.9 at 0.9
     assert found["violent_threat"] == (0.3, 0.8)
     assert found["glorification"] == (0.4, None)
     assert (
         "measured precision 0.90 (95 % interval 0.90 to 0.90, 300 of 1,000 items)" in found.notes["incitement", "act"]
     )
-    assert policy.thresholds(INFO) is found
 
 
 def poor(top: float) -> ModelInfo:
@@ -133,7 +134,7 @@ def poor(top: float) -> ModelInfo:
 def test_operating_point_out_of_reach_is_refused_in_one_sentence() -> None:
     policy = Policy.parse(BASE.replace("{precision: 0.9, else: review_only}", "{precision: 0.9}"))
     with pytest.raises(PolicyError) as caught:
-        policy.thresholds(poor(0.6))
+        resolve(policy, poor(0.6))
     assert caught.value.message == (
         "policy sample: categories.incitement.act: precision must be one that the bundle reaches, "
         "got 0.9 with best reachable precision 0.600"
@@ -143,7 +144,7 @@ def test_operating_point_out_of_reach_is_refused_in_one_sentence() -> None:
 @pytest.mark.parametrize(("fallback", "expected"), [("review_only", None), ("best", 0.6), ("0.7", 0.7)])
 def test_fallback_says_what_to_do_when_the_bundle_cannot_reach_it(fallback: str, expected: float | None) -> None:
     policy = Policy.parse(BASE.replace("else: review_only", f"else: {fallback}"))
-    found = policy.thresholds(poor(0.6))
+    found = resolve(policy, poor(0.6))
     assert found["incitement"][1] == expected
     assert "0.9" in found.notes["incitement", "act"]
 
@@ -151,19 +152,19 @@ def test_fallback_says_what_to_do_when_the_bundle_cannot_reach_it(fallback: str,
 def test_category_that_falls_back_to_review_only_never_acts() -> None:
     policy = Policy.parse(BASE)
     cols = columns([{"scores": {"incitement": 1.0}}])
-    result = policy.decide_columns(cols, poor(0.6))
+    result = Decider(policy, poor(0.6)).decide(cols)
     assert result.name(0) == "review"
 
 
 def test_review_above_act_is_lowered_to_it() -> None:
     policy = Policy.parse(BASE.replace("{recall: 0.9}", "{precision: 1.0}"))
-    assert policy.thresholds(INFO)["incitement"] == (0.9, 0.9)
+    assert resolve(policy, INFO)["incitement"] == (0.9, 0.9)
 
 
 def test_bundle_without_a_category_is_refused() -> None:
     info = ModelInfo("small", "small", ("hate",), (), {}, {}, {})
     with pytest.raises(PolicyError, match="category must be one of the bundle small, got 'violent_threat'"):
-        HOST.thresholds(info)
+        resolve(HOST, info)
 
 
 # --- records
@@ -283,7 +284,8 @@ def test_what_is_remembered_under_one_bundle_does_not_answer_for_another() -> No
     cols = columns([{"scores": {"violent_threat": 0.95, "incitement": 0.95}}])
 
     def change(policy: Policy, info: ModelInfo) -> str:
-        return policy.decision(policy.decide_columns(cols, info), cols, 0, info, pieces=lambda i, category: ()).change
+        decider = Decider(policy, info)
+        return decider.record(decider.decide(cols), cols, 0, pieces=lambda i, category: ()).change
 
     alone = [change(Policy.parse(text), info) for info in (INFO, good)]
     assert "incitement scored below 0.9" in alone[0]
@@ -307,14 +309,14 @@ def test_missing_field_is_unknown_or_false_as_the_policy_says() -> None:
     row = {"scores": {"violent_threat": 0.9}}
     for missing, review in (("unknown", True), ("false", False)):
         policy = Policy.parse(BASE.replace("in: [news]}", f"in: [news], if_missing: {missing}}}"))
-        assert bool(policy.decide_columns(columns([row]), INFO).review[0]) is review
+        assert bool(Decider(policy, INFO).decide(columns([row])).review[0]) is review
 
 
 def test_field_values_are_compared_with_their_type() -> None:
     policy = Policy.parse(BASE.replace("in: [news]", "in: [1, 'true']"))
     values = [1, True, "1", "true", 1.0, ["x"], None]
     rows = [{"scores": {"violent_threat": 0.9}, "surface": value} for value in values]
-    result = policy.decide_columns(columns(rows), INFO)
+    result = Decider(policy, INFO).decide(columns(rows))
     assert result.contexts["reported"].tolist() == [2, 0, 0, 2, 0, 0, 1]
 
 

@@ -21,13 +21,17 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 FORMAT = DOCS / "policy-format.md"
 TUTORIAL = DOCS / "writing-a-policy.md"
 _MARK = re.compile(r"<!-- keys: ([A-Za-z ]+) -->\n(?:\n(?:\|[^\n]*\n)+)?")
-_ABSTRACT = {"Node", "Condition", "ReviewAll", "ReviewAny", "ReviewNot"}  # the last three: told with the ladder's
+# The last three are told with the ladder's.
+_ABSTRACT = {"Node", "Condition", "FactLeaf", "ReviewAll", "ReviewAny", "ReviewNot"}
 
 MODELS: dict[str, type[BaseModel]] = {
     name: model
     for module in (conditions, platform, schema, testcase)
     for name, model in inspect.getmembers(module, inspect.isclass)
-    if issubclass(model, BaseModel) and model.__module__.startswith("tsclassify.policy") and name not in _ABSTRACT
+    if issubclass(model, BaseModel)
+    and model.__module__.startswith("tsclassify.policy")
+    and name not in _ABSTRACT
+    and not name.startswith("_")
 }
 
 

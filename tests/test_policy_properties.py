@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from policy_fakes import INFO, POOL, SIGNS, columns, completions, items, policies
 from tsclassify.errors import InputError
-from tsclassify.policy import ItemColumns, Policy, memo
-from tsclassify.policy.columns import decide_facts, facts_of, levels_of, untested_of
+from tsclassify.policy import Decider, ItemColumns, Policy, decider
+from tsclassify.policy.outcome import decide_facts
 from tsclassify.records import Truth
 from tsclassify.taxonomy import CATEGORIES
 from work import n_calls
@@ -25,7 +25,7 @@ from work import n_calls
 
 def decided(policy: Policy, row: dict[str, Any]) -> tuple[int, bool]:
     """Severity code (smaller is more severe) and review of one item."""
-    result = policy.decide_columns(columns([row]), INFO)
+    result = Decider(policy, INFO).decide(columns([row]))
     return int(result.tier[0]), bool(result.review[0])
 
 
@@ -51,7 +51,7 @@ def test_an_unknown_never_excuses(policy: Policy, row: dict[str, Any]) -> None:
 @settings(derandomize=True, max_examples=150)
 @given(policies(), items())
 def test_an_unknown_exception_never_lowers(policy: Policy, row: dict[str, Any]) -> None:
-    result = policy.decide_columns(columns([row]), INFO)
+    result = Decider(policy, INFO).decide(columns([row]))
     kept = tuple(c for c in policy.contexts if result.contexts[c.id][0] == Truth.TRUE)
     without = policy.replaced(policy.document.model_copy(update={"contexts": kept}))
     assert decided(policy, row)[0] <= decided(without, row)[0]
@@ -79,8 +79,8 @@ def test_an_untested_language_is_never_called_clean(policy: Policy, row: dict[st
 def test_columns_decide_as_one_by_one_in_any_order(policy: Policy, rows: list[dict[str, Any]], random: Any) -> None:
     order = list(range(len(rows)))
     random.shuffle(order)
-    together = policy.decide_columns(columns(rows), INFO)
-    shuffled = policy.decide_columns(columns([rows[i] for i in order]), INFO)
+    together = Decider(policy, INFO).decide(columns(rows))
+    shuffled = Decider(policy, INFO).decide(columns([rows[i] for i in order]))
     for place, i in enumerate(order):
         alone = decided(policy, rows[i])
         assert alone == (int(together.tier[i]), bool(together.review[i]))
@@ -110,29 +110,29 @@ def test_order_of_rules_does_not_matter(policy: Policy, row: dict[str, Any]) -> 
 
 def asked_anew(policy: Policy, cols: ItemColumns) -> list[tuple[int, ...]]:
     """Tier, review and exceptions of each item, by ``decide_facts`` alone."""
-    thresholds = policy.thresholds(INFO)
-    facts = facts_of(policy, cols, levels_of(policy, cols, INFO))
-    numbers = decide_facts(policy, facts, lambda category: thresholds[category][1] is not None).numbers()
+    fresh = Decider(policy, INFO)
+    only_review = [category for category, (_, act) in fresh.thresholds.items() if act is None]
+    numbers = decide_facts(policy, fresh.facts(cols, fresh.thresholds.levels(cols)), only_review).numbers()
     return list(map(tuple, numbers.T.tolist()))
 
 
-def remembered(policy: Policy, cols: ItemColumns) -> list[tuple[int, ...]]:
-    made = policy.decide_columns(cols, INFO)
+def cached(decider: Decider, cols: ItemColumns) -> list[tuple[int, ...]]:
+    made = decider.decide(cols)
     numbers = np.stack([made.tier, made.review, *made.contexts.values()])
     return list(map(tuple, numbers.T.tolist()))
 
 
-def assert_remembered_rightly(
-    policy: Policy, rows: list[dict[str, Any]], signals: tuple[str, ...] = INFO.signals
+def assert_cached_rightly(
+    decider: Decider, rows: list[dict[str, Any]], signals: tuple[str, ...] = INFO.signals
 ) -> None:
     cols = columns(rows)
     cols = replace(cols, signals={name: cols.signals[name] for name in signals})
     busy = reduce(
-        np.bitwise_or, levels_of(policy, cols, INFO).values(), untested_of(policy, cols.language).view(np.int8)
+        np.bitwise_or, decider.thresholds.levels(cols).values(), decider.untested(cols.language).view(np.int8)
     )
-    for fresh, kept, counts in zip(asked_anew(policy, cols), remembered(policy, cols), busy, strict=True):
+    for fresh, kept, counts in zip(asked_anew(decider.policy, cols), cached(decider, cols), busy, strict=True):
         # exceptions are unknown where no category reaches its review threshold: nothing asks for them
-        assert kept == (fresh if counts else (*fresh[:2], *[int(Truth.UNKNOWN)] * len(policy.contexts)))
+        assert kept == (fresh if counts else (*fresh[:2], *[int(Truth.UNKNOWN)] * len(decider.policy.contexts)))
 
 
 @pytest.mark.parametrize("size", [3, 4096])
@@ -146,23 +146,25 @@ def test_blocks_are_decided_as_if_nothing_were_remembered(
     size: int, policy: Policy, blocks: list[list[dict[str, Any]]], signals: tuple[str, ...]
 ) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(memo, "_SIZE", size)
+        patched.setattr(decider, "_CACHE_SIZE", size)
+        one = Decider(policy, INFO)
         for rows in blocks + blocks[::-1]:
-            assert_remembered_rightly(policy, rows)
-            assert_remembered_rightly(policy, rows, signals)
+            assert_cached_rightly(one, rows)
+            assert_cached_rightly(one, rows, signals)
 
 
 def test_threads_that_forget_for_each_other_decide_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memo, "_SIZE", 8)
-    monkeypatch.setattr(memo, "_SETS", 2)
+    monkeypatch.setattr(decider, "_CACHE_SIZE", 8)
+    monkeypatch.setattr(decider, "_N_SETS", 2)
     rng = np.random.default_rng(11)
-    policy, other = Policy.load("social-platform"), Policy.load("social-platform")
+    other = Policy.load("social-platform")
+    shared = Decider(other, INFO)
 
     def work(seed: int) -> int:
         random = np.random.default_rng(seed)
         for _ in range(60):
             cols, wanted = blocks[int(random.integers(len(blocks)))]
-            assert policy.decide_columns(cols, INFO).tier.tolist() == wanted
+            assert shared.decide(cols).tier.tolist() == wanted
         return seed
 
     blocks = []
@@ -186,21 +188,22 @@ def test_threads_that_forget_for_each_other_decide_alike(monkeypatch: pytest.Mon
 
 
 def test_what_a_policy_remembers_of_blocks_is_bounded() -> None:
-    policy = Policy.load("social-platform")
+    one = Decider(Policy.load("social-platform"), INFO)
     scores = np.full((3, len(CATEGORIES)), 0.9, dtype=np.float32)
     states, language = np.ones(3, dtype=np.int8), np.full(3, 2, dtype=np.int8)
     for chosen in itertools.combinations(INFO.signals, 3):
-        policy.decide_columns(ItemColumns(CATEGORIES, scores, dict.fromkeys(chosen, states), language), INFO)
-        assert len(policy.memo["outcomes"]) <= memo._SETS
+        one.decide(ItemColumns(CATEGORIES, scores, dict.fromkeys(chosen, states), language))
+        assert len(one._base.outcomes) <= decider._N_SETS
 
 
 @settings(derandomize=True, max_examples=60)
 @given(policies(), st.lists(items(), min_size=1, max_size=4))
 def test_records_and_traces_agree_with_the_columns(policy: Policy, rows: list[dict[str, Any]]) -> None:
     cols = columns(rows)
-    result = policy.decide_columns(cols, INFO)
+    one = Decider(policy, INFO)
+    result = one.decide(cols)
     for i in range(len(rows)):
-        record = policy.decision(result, cols, i, INFO, pieces=lambda row, category: ())
+        record = one.record(result, cols, i, pieces=lambda row, category: ())
         assert (record.tier, record.review) == (result.name(i), bool(result.review[i]))
         true_tiers = [node.label.removeprefix("tier: ") for node in record.trace if node.state is Truth.TRUE]
         if record.tier not in ("review", "none") and not any(note.effect == "lowered" for note in record.contexts):
@@ -221,8 +224,9 @@ def test_deciding_columns_takes_no_call_per_item(pack: str) -> None:
         np.full(n, 2, dtype=np.int8),
     )
     policy = Policy.load(pack)
-    policy.decide_columns(cols, INFO)
-    assert n_calls(lambda: policy.decide_columns(cols, INFO)) < n
+    decider = Decider(policy, INFO)
+    decider.decide(cols)
+    assert n_calls(lambda: decider.decide(cols)) < n
 
 
 @pytest.mark.parametrize("value", [float("nan"), -0.01, 1.01, float("inf")])

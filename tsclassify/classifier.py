@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +21,8 @@ from tsclassify.model.calibration import calibrate, for_one, prepared, stack_cal
 from tsclassify.model.explain import Account, Explainer
 from tsclassify.model.trained import TrainedModel
 from tsclassify.model.wordclasses import lexicon_from_mapping
-from tsclassify.policy import ItemColumns
+from tsclassify.policy import Decider, ItemColumns, as_policy
+from tsclassify.policy.facts import check_fields
 from tsclassify.records import Explanation, ModelInfo, Piece, Truth
 from tsclassify.resources import shipped
 from tsclassify.scores import Scores
@@ -36,10 +37,11 @@ DEFAULT_BUNDLE: Final = "en-v1"
 
 _N_CATEGORIES: Final = len(CATEGORIES)
 _FINDING_PIECES: Final = 5
+_DECIDERS: Final = 16
+"""Policies at work that are kept, each with its cache."""
 _SHORT_BYTES: Final = 16
 """ASCII texts below this length are never said to be in another language: two or three words cannot tell."""
 _RESERVED: Final = frozenset({"text", "id", "actor", "tenant", "at", "signals"})
-_TRUTHS: Final = {None: Truth.UNKNOWN, False: Truth.FALSE, True: Truth.TRUE}
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Classifier:
@@ -119,6 +121,7 @@ class Classifier:
         self._signal_yes = np.array([band.yes_from for band in bands], dtype=np.float32)
         self._priors = {name: self.info.priors[name] for name in CATEGORIES}
         self._explainer = Explainer(self._scorer)
+        self._deciders: dict[Policy, Decider] = {}
 
     def __repr__(self) -> str:
         return f"Classifier({self.info.name!r}, sha256={self.info.sha256[:12]!r})"
@@ -303,7 +306,7 @@ class Classifier:
 
     # -- deciding -----------------------------------------------------------------------------------
 
-    def decide(self, item: Mapping[str, Any], policy: Policy) -> Decision:
+    def decide(self, item: Mapping[str, Any], policy: Policy | str | os.PathLike[str]) -> Decision:
         """Decide one item by a policy; the same as ``decide_many([item], policy)[0]``.
 
         Parameters
@@ -311,6 +314,8 @@ class Classifier:
         item
             ``text`` and, if known, ``id``, ``actor``, ``tenant``, ``at`` (ISO 8601 with offset, or an aware
             datetime), ``signals`` (name to bool or None: overrides), and any metadata the policy asks for.
+        policy
+            The policy, or what ``Policy.load`` takes.
 
         Raises
         ------
@@ -322,7 +327,7 @@ class Classifier:
     def decide_many(
         self,
         items: Iterable[Mapping[str, Any]],
-        policy: Policy,
+        policy: Policy | str | os.PathLike[str],
         *,
         breaker: Breaker | None = None,
         at_s: Sequence[float] | NDArray[np.float64] | None = None,
@@ -334,7 +339,7 @@ class Classifier:
         items
             As in ``decide``.
         policy
-            The policy.
+            The policy, or what ``Policy.load`` takes.
         breaker
             ``Breaker(policy.guards)``, kept from call to call: it withholds actions once a guard has tripped, and
             such a decision has ``mode="review_only"``. Without it no guard is applied; in shadow mode none is.
@@ -349,8 +354,9 @@ class Classifier:
         if isinstance(items, Mapping | str | bytes):
             raise InputError(f"decide_many: items must be a sequence of mappings, got {type(items).__name__}")
         rows = list(items)
-        columns = self.item_columns(rows, policy)
-        result = policy.decide_columns(columns, self.info)
+        decider = self.decider(policy)
+        columns = self.item_columns(rows, decider.policy)
+        result = decider.decide(columns)
         accounts: dict[int, Account] = {}
 
         def pieces(row: int, category: str) -> tuple[Piece, ...]:
@@ -359,7 +365,7 @@ class Classifier:
                 accounts[row] = self._explainer.account(rows[row]["text"])
             return accounts[row].rising(category, _FINDING_PIECES)
 
-        decisions = [policy.decision(result, columns, row, self.info, pieces=pieces) for row in range(len(rows))]
+        decisions = [decider.record(result, columns, row, pieces=pieces) for row in range(len(rows))]
         if breaker is None or result.mode != "enforce":
             return decisions
         held = breaker.admit(result.acts, at_s)
@@ -368,32 +374,55 @@ class Classifier:
             for decision, is_held in zip(decisions, held.tolist(), strict=True)
         ]
 
-    def item_columns(self, items: Sequence[Mapping[str, Any]], policy: Policy) -> ItemColumns:
-        """Everything a policy may ask about items, as columns.
+    def item_columns(self, items: Sequence[Mapping[str, Any]], policy: Policy | str | os.PathLike[str]) -> ItemColumns:
+        """Everything a policy may ask about items, as columns; see ``Decider.read``.
 
-        Signals are computed only for items that reach one of the policy's review thresholds; elsewhere they
-        are unknown, which no tier of a valid policy can see.
+        Raises
+        ------
+        InputError
+            When an item has no text, or a field has the wrong type.
         """
         for position, item in enumerate(items):
             check_item(position, item)
+        decider = self.decider(policy)
+        facts = decider.policy.document.facts
+        if facts:
+            check_fields(facts, items, _RESERVED)
+
+        def fields(names: Collection[str], rows: NDArray[np.intp]) -> dict[str, NDArray[np.object_]]:
+            return {name: np.array([item.get(name) for item in items] + [None], dtype=object)[:-1] for name in names}
+
         data, offsets = encode_texts([item["text"] for item in items])
-        scores, language = self.measure_utf8(data, offsets)
-        reached = policy.thresholds(self.info).reached(CATEGORIES, scores)
-        signals = self.signal_states_utf8(data, offsets, np.flatnonzero(reached))
-        for position, item in enumerate(items):
-            for name, value in (item.get("signals") or {}).items():
-                signals[name][position] = _TRUTHS[value]
-        names = sorted({name for item in items for name in item if name not in _RESERVED})
-        meta = {name: np.array([item.get(name) for item in items] + [None], dtype=object)[:-1] for name in names}
-        return ItemColumns(
-            categories=CATEGORIES,
-            probabilities=scores,
-            signals=signals,
-            language=language,
-            meta=meta,
+        return decider.read(
+            self,
+            data,
+            offsets,
+            {position: item["signals"] for position, item in enumerate(items) if item.get("signals")},
+            fields,
             ids=[None if item.get("id") is None else str(item["id"]) for item in items],
             actors=[item.get("actor") for item in items],
             tenants=[item.get("tenant") for item in items],
             ats=[parse_at(position, item.get("at")) for position, item in enumerate(items)],
             text_sha256s=[hashlib.sha256(item["text"].encode()).hexdigest() for item in items],
         )
+
+    def decider(self, policy: Policy | str | os.PathLike[str]) -> Decider:
+        """A policy at work under this model: thresholds resolved, with a cache of what it decided.
+
+        Parameters
+        ----------
+        policy
+            A policy, or what ``Policy.load`` takes: a file is read again when it has changed.
+
+        Raises
+        ------
+        PolicyError
+            When the policy has faults, or asks for what the bundle cannot reach.
+        """
+        loaded = as_policy(policy)
+        decider = self._deciders.get(loaded)
+        if decider is None:
+            if len(self._deciders) >= _DECIDERS:
+                self._deciders.clear()
+            decider = self._deciders[loaded] = Decider(loaded, self.info)
+        return decider

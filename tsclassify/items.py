@@ -9,7 +9,7 @@ from typing import Any
 from tsclassify.errors import InputError
 from tsclassify.taxonomy import SIGNALS
 
-__all__ = ["check_item", "parse_at"]
+__all__ = ["check_item", "parse_at", "time_of"]
 
 
 def check_item(position: int, item: Mapping[str, Any]) -> None:
@@ -36,6 +36,16 @@ def check_item(position: int, item: Mapping[str, Any]) -> None:
             raise InputError(f"{where}: signal must be one of {', '.join(SIGNALS)}, got {name!r}")
         if not (value is None or isinstance(value, bool)):
             raise InputError(f"{where}: signal {name} must be true, false or null, got {type(value).__name__}")
+
+
+def time_of(value: object) -> dt.datetime | None:
+    """A time with an offset, from ISO 8601 or an aware datetime; None when it is neither."""
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, dt.datetime) and value.tzinfo is not None else None
 
 
 def parse_at(position: int, at: object) -> dt.datetime | None:

@@ -33,6 +33,11 @@ class Truth(enum.IntEnum):
     UNKNOWN = 1
     TRUE = 2
 
+    @classmethod
+    def of(cls, value: bool | None) -> Truth:
+        """True, false, and None for unknown."""
+        return cls.UNKNOWN if value is None else cls.TRUE if value else cls.FALSE
+
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:

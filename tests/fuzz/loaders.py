@@ -95,7 +95,7 @@ def _words(tree: Any) -> list[str]:
 def policy() -> Target:
     """A policy is refused with its faults, or loaded and then decides any item; nothing else comes of any bytes."""
     from tests.policy_fakes import INFO as info
-    from tsclassify.policy import ItemColumns, Policy
+    from tsclassify.policy import Decider, ItemColumns, Policy
     from tsclassify.records import Truth
     from tsclassify.resources import shipped
     from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -127,13 +127,13 @@ def policy() -> Target:
     def check(case: bytes) -> None:
         try:
             loaded = Policy.parse(case)
-            loaded.thresholds(info)
+            decider = Decider(loaded, info)
         except PolicyError as error:
             if not str(error):
                 raise AssertionError("a refusal without a reason") from error
             return
         counts["loaded"] += 1
-        result = loaded.decide_columns(columns, info)
+        result = decider.decide(columns)
         for row in range(6):
             result.name(row)
 

@@ -55,12 +55,12 @@ def splice() -> Target:
     import sys
 
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from batch_fakes import FakePolicy, QuickClassifier
+    from batch_fakes import QuickClassifier, fake_policy
     from tsclassify.batch.block import process_block
     from tsclassify.batch.plan import make_plan
     from tsclassify.io.blocks import Block
 
-    plan = make_plan(QuickClassifier(), FakePolicy())
+    plan = make_plan(QuickClassifier(), fake_policy())
     plan.scanner.small_bytes = 0
 
     def check(case: bytes) -> None:

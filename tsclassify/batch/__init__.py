@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tsclassify.batch.arrow import ArrowScorer
 from tsclassify.batch.job import Job, StoppedError
-from tsclassify.batch.plan import Scoring, make_plan
+from tsclassify.batch.plan import make_plan
 from tsclassify.batch.summary import BatchSummary
 from tsclassify.io.blocks import BLOCK_BYTES
 from tsclassify.io.sources import MAX_RATIO, find_sources
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from tsclassify.policy import Policy
+    from tsclassify.policy.decider import Scoring
 
 __all__ = ["ArrowScorer", "BatchSummary", "StoppedError", "make_plan", "score_arrow", "score_jsonl"]
 

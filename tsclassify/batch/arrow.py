@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from tsclassify.batch.plan import Decided, Plan
 from tsclassify.errors import InputError
+from tsclassify.items import time_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -188,16 +190,22 @@ class ArrowScorer:
         rows = np.flatnonzero(texts.valid)
         stated = _stated_signals(batch, rows, self.plan)
 
-        def meta(asked: NDArray[np.int64], n: int) -> Mapping[str, NDArray[np.object_]]:
+        def read(names: Collection[str], asked: NDArray[np.intp]) -> Mapping[str, NDArray[np.object_]]:
             columns: dict[str, NDArray[np.object_]] = {}
-            for name in fields.meta:
-                if name in batch.schema.names:
-                    values = np.full(n, None, dtype=object)
-                    values[asked] = batch.column(name).take(rows[asked]).to_pylist()
+            for name in names:
+                column = self.plan.field_columns[name]
+                if column in batch.schema.names:
+                    values = np.full(len(rows), None, dtype=object)
+                    values[asked] = batch.column(column).take(rows[asked]).to_pylist()
                     columns[name] = values
             return columns
 
-        return self.plan.decide(texts.data, texts.offsets, stated, meta), texts.valid
+        def ats() -> list[dt.datetime | None]:
+            if fields.at not in batch.schema.names:
+                return [None] * len(rows)
+            return [time_of(value) for value in batch.column(fields.at).take(rows).to_pylist()]
+
+        return self.plan.decide(texts.data, texts.offsets, stated, read, ats), texts.valid
 
     def __call__(self, batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
         """Score one batch.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,14 @@ from tsclassify.io.blocks import Block, Oversize
 from tsclassify.io.layout import SLACK, splice_plain
 from tsclassify.io.lines import ScannedBlock, reject_record
 from tsclassify.io.room import Room
+from tsclassify.items import time_of
 
 if TYPE_CHECKING:
     from tsclassify.policy import Breaker
 
-__all__ = ["BlockResult", "Counts", "MetaOfBlock", "count_decided", "guardable", "process_block", "splice_block"]
+__all__ = ["BlockResult", "Counts", "FieldsOfBlock", "count_decided", "guardable", "process_block", "splice_block"]
 
 _RESULT = 1
-_FIRST_META = 7
 
 
 @dataclass(slots=True)
@@ -117,7 +118,8 @@ def process_block(block: Block | Oversize, plan: Plan, source: str, room: Room |
         counts = Counts(lines=1, rejected=Counter(too_long=1))
         return BlockResult(memoryview(b""), reject_record(source, block), counts, room=room)
     scanned = plan.scanner.scan(block, room)
-    decided = plan.decide(scanned.data, scanned.offsets, scanned.signals, MetaOfBlock(plan, scanned))
+    fields = FieldsOfBlock(plan, scanned)
+    decided = plan.decide(scanned.data, scanned.offsets, scanned.signals, fields, fields.ats)
     rejected = b"".join(reject_record(source, block, refused) for refused in scanned.refused)
 
     def result(decided: Decided) -> BlockResult:
@@ -153,21 +155,28 @@ def guardable(decided: Decided, plan: Plan, result: Callable[[Decided], BlockRes
 
 
 @dataclass(frozen=True, slots=True)
-class MetaOfBlock:
-    """Reads the policy's metadata from the raw lines."""
+class FieldsOfBlock:
+    """Reads the fields that the policy asks for from the raw lines."""
 
     plan: Plan
     scanned: ScannedBlock
 
-    def __call__(self, rows: NDArray[np.int64], n: int) -> Mapping[str, NDArray[np.object_]]:
+    def __call__(self, names: Collection[str], rows: NDArray[np.intp]) -> Mapping[str, NDArray[np.object_]]:
+        written = self.plan.fields.names()
         columns: dict[str, NDArray[np.object_]] = {}
-        for wanted, name in enumerate(self.plan.fields.meta, start=_FIRST_META):
-            column = np.full(n, None, dtype=object)
+        for name in names:
+            wanted = written.index(self.plan.field_columns[name])
+            column = np.full(len(self.scanned), None, dtype=object)
             # mostly the field is missing
             for row in rows[self.scanned.spans[rows, wanted, 0] >= 0].tolist():
                 column[row] = self.scanned.value(row, wanted)
             columns[name] = column
         return columns
+
+    def ats(self) -> list[dt.datetime | None]:
+        """Times of the acts; None where the line has none, or one that is no time with an offset."""
+        wanted = self.plan.fields.names().index(self.plan.fields.at)
+        return [time_of(self.scanned.value(row, wanted)) for row in range(len(self.scanned))]
 
 
 def count_decided(decided: Decided, plan: Plan) -> Counts:

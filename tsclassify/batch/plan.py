@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,31 +20,13 @@ from tsclassify.records import SCHEMA_VERSION, ModelInfo, Truth
 
 if TYPE_CHECKING:
     from tsclassify.io.layout import ResultLayout
-    from tsclassify.policy import Breaker, Policy
+    from tsclassify.policy import Breaker, Decider, Policy
+    from tsclassify.policy.decider import FieldReader, Scoring
 
-__all__ = ["SELECTIONS", "Decided", "Plan", "Scoring", "make_plan"]
+__all__ = ["SELECTIONS", "Decided", "Plan", "make_plan"]
 
 SELECTIONS: Final = ("review", "act")
 _RENAMEABLE: Final = ("text", "id", "actor", "tenant", "at", "signals", "result")
-_TRUTHS: Final = {None: Truth.UNKNOWN, False: Truth.FALSE, True: Truth.TRUE}
-
-
-class Scoring(Protocol):
-    """What batch scoring needs of a classifier; `tsclassify.Classifier` has it."""
-
-    info: ModelInfo
-
-    def measure_utf8(
-        self, data: NDArray[np.uint8], offsets: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-        """Scores float32 (n, K), and int8 (n,) truth of a tested language."""
-        ...
-
-    def signal_states_utf8(
-        self, data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64]
-    ) -> Mapping[str, NDArray[np.int8]]:
-        """Signal to int8 (n,) truth, computed for `rows`, unknown elsewhere."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +70,6 @@ class Decided:
         return replace(self, held=held, reviews=self.reviews | held)
 
 
-MetaColumns = Callable[[NDArray[np.int64], int], Mapping[str, NDArray[np.object_]]]
-"""Reads the policy's metadata for chosen rows of n: name to object array (n,), None where not read."""
-
-
 @dataclass(frozen=True)
 class Plan:
     """A job's settings that shape its output.
@@ -131,6 +110,30 @@ class Plan:
     def tiers(self) -> tuple[str, ...]:
         """Tier names by the codes of ``DecisionColumns.tier``; empty without a policy."""
         return () if self.policy is None else tuple(self.policy.tier_names)
+
+    @cached_property
+    def decider(self) -> Decider | None:
+        """The policy at work under the model, or None without a policy."""
+        if self.policy is None:
+            return None
+        from tsclassify.policy import Decider
+
+        return Decider(self.policy, self.info)
+
+    @cached_property
+    def field_columns(self) -> Mapping[str, str]:
+        """Field that the policy reads, by its own name, to its name in the input."""
+        from tsclassify.policy.facts import OWN_FIELDS
+
+        names = {} if self.policy is None else {name: name for name in self.policy.document.fields()}
+        return {name: getattr(self.fields, name) if name in OWN_FIELDS else name for name in names}
+
+    @cached_property
+    def needs_times(self) -> bool:
+        """Whether the policy asks how long before the act something was."""
+        from tsclassify.policy.conditions import Age
+
+        return self.policy is not None and bool(self.policy.document.item_leaves(Age))
 
     @cached_property
     def layout(self) -> ResultLayout:
@@ -209,7 +212,8 @@ class Plan:
         data: NDArray[np.uint8],
         offsets: NDArray[np.int64],
         stated: Mapping[int, Mapping[str, bool | None]],
-        meta: MetaColumns,
+        fields: FieldReader,
+        ats: Callable[[], Sequence[dt.datetime | None]],
     ) -> Decided:
         """Score and decide n texts.
 
@@ -219,42 +223,31 @@ class Plan:
             uint8, and int64 (n + 1,).
         stated
             Row to the signals that the item states; they win over the model's.
-        meta
-            Reads metadata; asked only for rows that reach a review threshold.
+        fields
+            Reads fields of items, for chosen rows.
+        ats
+            Reads the times of the acts; called when the policy needs them.
         """
         n, info = len(offsets) - 1, self.info
-        scores, language = self.classifier.measure_utf8(data, offsets)
-        levels = np.zeros(scores.shape, dtype=np.int8)
         states = np.full((n, len(info.signals)), Truth.UNKNOWN, dtype=np.int8)
-        if self.policy is None:
-            no = np.zeros(n, dtype=bool)
+        no = np.zeros(n, dtype=bool)
+        if self.decider is None:
+            scores, language = self.classifier.measure_utf8(data, offsets)
+            levels = np.zeros(scores.shape, dtype=np.int8)
             return Decided(scores, language, np.zeros(n, np.int16), no, levels, states, no, no)
-        from tsclassify.policy import ItemColumns
-
-        reached = np.zeros(n, dtype=bool)
-        for category, (review, _) in self.policy.thresholds(info).items():
-            reached |= scores[:, info.categories.index(category)] >= np.float32(review)
-        with self.signal_turn:
-            signals = dict(self.classifier.signal_states_utf8(data, offsets, np.flatnonzero(reached)))
-        for row, values in stated.items():
-            for name, value in values.items():
-                signals[name][row] = _TRUTHS[value]
-        # A policy reads no metadata of an item that is below every review threshold, in a tested language.
-        asked = np.flatnonzero(reached | (language != Truth.TRUE))
-        columns = ItemColumns(
-            categories=info.categories,
-            probabilities=scores,
-            signals=signals,
-            language=language,
-            meta=meta(asked, n),
+        times = ats() if self.needs_times else None
+        columns = self.decider.read(
+            self.classifier, data, offsets, stated, fields, signal_turn=self.signal_turn, ats=times
         )
-        result = self.policy.decide_columns(columns, info)
+        result = self.decider.decide(columns)
+        levels = np.zeros(columns.probabilities.shape, dtype=np.int8)
         for category, level in result.levels.items():
             levels[:, info.categories.index(category)] = level
         for s, name in enumerate(info.signals):
-            states[:, s] = signals[name]
-        no = np.zeros(n, dtype=bool)
-        return Decided(scores, language, result.tier, result.review, levels, states, result.acts, no)
+            states[:, s] = columns.signals[name]
+        return Decided(
+            columns.probabilities, columns.language, result.tier, result.review, levels, states, result.acts, no
+        )
 
     def keep(self, decided: Decided) -> NDArray[np.bool_]:
         """Rows that the selection keeps: bool (n,)."""
@@ -321,13 +314,9 @@ def make_plan(
 
 
 def _meta_names(policy: Policy | None) -> tuple[str, ...]:
-    """Metadata fields that the policy's tiers and contexts ask for."""
+    """Fields that the policy reads, without the parts that every item has."""
     if policy is None:
         return ()
-    from tsclassify.policy.conditions import Meta, leaves
+    from tsclassify.policy.facts import OWN_FIELDS
 
-    conditions = [tier.when for tier in policy.tiers]
-    for context in policy.contexts:
-        conditions += [context.when] if context.unless is None else [context.when, context.unless]
-    found = {leaf.meta: None for condition in conditions for leaf, _ in leaves(condition) if isinstance(leaf, Meta)}
-    return tuple(found)
+    return tuple(name for name in policy.document.fields() if name not in OWN_FIELDS)

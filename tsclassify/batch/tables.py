@@ -245,9 +245,10 @@ class TableOutput:
             counts = Counts(lines=1, rejected=Counter(too_long=1))
             return BlockResult(memoryview(b""), reject_record(source, block), counts)
         scanned = self.plan.scanner.scan(block)
-        from tsclassify.batch.block import MetaOfBlock
+        from tsclassify.batch.block import FieldsOfBlock
 
-        decided = self.plan.decide(scanned.data, scanned.offsets, scanned.signals, MetaOfBlock(self.plan, scanned))
+        fields = FieldsOfBlock(self.plan, scanned)
+        decided = self.plan.decide(scanned.data, scanned.offsets, scanned.signals, fields, fields.ats)
         n = len(scanned)
         texts = pa.LargeStringArray.from_buffers(
             n, pa.py_buffer(np.ascontiguousarray(scanned.offsets)), pa.py_buffer(np.ascontiguousarray(scanned.data))

@@ -71,13 +71,14 @@ def check(policies: tuple[str, ...], as_of: str | None, bundle: str | None, no_m
     Example: tsclassify policy check my-policy.yaml
     """
     from tsclassify.policy import Policy
+    from tsclassify.policy.thresholds import resolve
 
     classifier = None if no_model else _classifier(bundle)
     n_faults, broken = 0, 0
     for name in policies:
         try:
             policy = Policy.load(name, as_of=as_of)
-            thresholds = None if classifier is None else policy.thresholds(classifier.info)
+            thresholds = None if classifier is None else resolve(policy, classifier.info)
         except PolicyError as error:
             click.echo(str(error), err=True)
             n_faults += len(error.faults) or 1
@@ -287,10 +288,11 @@ def show(policy: str, as_of: str | None, bundle: str | None, no_model: bool) -> 
     """
     from tsclassify.policy import Policy
     from tsclassify.policy.page import page
+    from tsclassify.policy.thresholds import resolve
 
     loaded = Policy.load(policy, as_of=as_of)
     classifier = None if no_model else _classifier(bundle)
-    text = page(loaded, loaded.thresholds(classifier.info) if classifier is not None else None)
+    text = page(loaded, resolve(loaded, classifier.info) if classifier is not None else None)
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsclassify.batch.block import Counts
-from tsclassify.batch.plan import Scoring
 from tsclassify.batch.summary import BatchSummary
 from tsclassify.engines.recipe import Recipe
 from tsclassify.engines.splits import SPLIT_BYTES, Part, Split, guarded, joined, plan_splits
@@ -22,6 +21,7 @@ from tsclassify.io.strict import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy
+    from tsclassify.policy.decider import Scoring
 
 __all__ = ["score_files"]
 

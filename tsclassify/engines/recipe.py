@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from tsclassify.batch import load_model, load_policy
 from tsclassify.batch.arrow import ArrowScorer
-from tsclassify.batch.plan import Plan, Scoring, make_plan
+from tsclassify.batch.plan import Plan, make_plan
 from tsclassify.errors import InputError
 from tsclassify.io.strict import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy
+    from tsclassify.policy.decider import Scoring
 
 __all__ = ["Recipe"]
 

@@ -197,7 +197,7 @@ def _decisions(old: Scorer, new: Scorer, data: Labelled, policy: Any) -> Table |
     tiers = []
     for one in (old, new):
         columns = one.model.item_columns([{"text": text} for text in data.texts], policy)
-        result = policy.decide_columns(columns, one.info)
+        result = one.model.decider(policy).decide(columns)
         tiers.append([result.tier_names[t] for t in result.tier])
     pairs, counts = np.unique(np.array(tiers).T, axis=0, return_counts=True)
     rows: list[dict[str, Any]] = [

@@ -31,7 +31,7 @@ def decision_rows(scorer: Scorer, policy: Any, data: Labelled) -> list[dict[str,
     if policy is None or not callable(getattr(scorer.model, "item_columns", None)):
         return []
     columns = scorer.model.item_columns([{"text": text} for text in data.texts], policy)
-    result = policy.decide_columns(columns, scorer.info)
+    result = scorer.model.decider(policy).decide(columns)
     violent = [k for k, name in enumerate(data.categories) if name in VIOLENCE]
     positive = (data.gold[:, violent] == 1).any(axis=1)
     rows = []

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tsclassify.evaluation.core import Point
 from tsclassify.evaluation.models import Scorer
+from tsclassify.policy import Decider
 from tsclassify.records import ModelInfo
 
 __all__ = ["EVEN_ODDS", "decision_codes", "limits", "points"]
@@ -31,7 +32,7 @@ def limits(scorer: Scorer, policy: Any) -> tuple[list[float], list[float]]:
     """
     if policy is None:
         return [EVEN_ODDS] * len(scorer.categories), [EVEN_ODDS] * len(scorer.categories)
-    resolved = policy.thresholds(scorer.info or _bare_info(scorer))
+    resolved = Decider(policy, scorer.info or _bare_info(scorer)).thresholds
     act, review = [], []
     for category in scorer.categories:
         low, high = resolved.get(category, (None, None))
@@ -48,7 +49,7 @@ def _bare_info(scorer: Scorer) -> ModelInfo:
 
 def points(scorer: Scorer, policy: Any, categories: Sequence[str]) -> list[list[Point]]:
     """Named thresholds per category: the policy's, then the bundle's operating points, else even odds."""
-    resolved = policy.thresholds(scorer.info or _bare_info(scorer)) if policy is not None else {}
+    resolved = Decider(policy, scorer.info or _bare_info(scorer)).thresholds if policy is not None else {}
     out = []
     for category in categories:
         row: dict[float, str] = {}
@@ -87,7 +88,7 @@ def decision_codes(scorer: Scorer, policy: Any) -> Callable[[Sequence[str], NDAr
 def _by_policy(scorer: Scorer, policy: Any) -> Callable[[Sequence[str], NDArray[np.float32]], NDArray[np.int64]]:
     def by_tier(texts: Sequence[str], scores: NDArray[np.float32]) -> NDArray[np.int64]:
         columns = scorer.model.item_columns([{"text": text} for text in texts], policy)
-        result = policy.decide_columns(columns, scorer.info)
+        result = scorer.model.decider(policy).decide(columns)
         codes: NDArray[np.int64] = np.asarray(result.tier, dtype=np.int64) * 2 + np.asarray(result.review)
         return codes
 

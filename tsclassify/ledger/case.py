@@ -212,7 +212,7 @@ def _decide(stream: Mapping[str, Any], policy: Policy, tenant: str) -> list[Deci
 
 def _records(kinds: Sequence[Mapping[str, Any]], policy: Policy, tenant: str) -> dict[int, Decision]:
     """The decision on each kind of post that the policy places at one of its tiers."""
-    from tsclassify.policy import ItemColumns
+    from tsclassify.policy import Decider, ItemColumns
 
     n = len(kinds)
     probabilities = np.zeros((n, len(CATEGORIES)), np.float32)
@@ -232,8 +232,9 @@ def _records(kinds: Sequence[Mapping[str, Any]], policy: Policy, tenant: str) ->
         ats=[_START] * n,
         text_sha256s=[""] * n,
     )
-    result = policy.decide_columns(columns, _STANDS_FOR_A_MODEL)
+    decider = Decider(policy, _STANDS_FOR_A_MODEL)
+    result = decider.decide(columns)
     return {
-        index: policy.decision(result, columns, index, _STANDS_FOR_A_MODEL, pieces=lambda row, category: ())
+        index: decider.record(result, columns, index, pieces=lambda row, category: ())
         for index in np.nonzero(result.tier < len(policy.tiers))[0].tolist()
     }

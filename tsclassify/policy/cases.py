@@ -15,10 +15,11 @@ from typing import Any, Final
 import numpy as np
 
 from tsclassify.policy.columns import DecisionColumns, ItemColumns
+from tsclassify.policy.decider import Decider
 from tsclassify.policy.ladder import due_step, process_finding, state_of
 from tsclassify.policy.load import Policy
 from tsclassify.policy.testcase import Event, Expectation, TestCase, TestItem
-from tsclassify.policy.thresholds import Thresholds
+from tsclassify.policy.thresholds import Thresholds, resolve
 from tsclassify.records import ModelInfo, OperatingPoint, Truth
 from tsclassify.taxonomy import SIGNALS
 
@@ -30,7 +31,6 @@ ColumnsOf = Callable[[Sequence[dict[str, Any]], Policy], ItemColumns]
 _UNDER: Final = 0.005
 """How far "just under" a threshold is: less than the 0.02 by which mutation nudges, more than float32 rounds."""
 _LANGUAGE: Final = {"tested": Truth.TRUE, "untested": Truth.FALSE, "undetermined": Truth.UNKNOWN}
-_TRUTH: Final = {True: Truth.TRUE, False: Truth.FALSE, None: Truth.UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def scored_columns(items: Sequence[TestItem], policy: Policy, thresholds: Thresh
         for category, asked in (item.scores or {}).items():
             scores[row, categories.index(category)] = _score(asked, thresholds[category])
         for name, value in item.signals.items():
-            signals[name][row] = _TRUTH[value]
+            signals[name][row] = Truth.of(value)
         language[row] = _LANGUAGE[item.language or "tested"]
         for name in names:
             meta[name][row] = item.meta.get(name)
@@ -175,8 +175,8 @@ def _ladder_differences(policy: Policy, case: TestCase, tier: str) -> list[str]:
             found.append(f"step must be {case.expect.step}, got {name}")
     if case.expect.finding is not None:
         given = case.given
-        indicators = {name: _TRUTH[value] for name, value in given.indicators.items()} if given else {}
-        attested = {name: _TRUTH[value] for name, value in given.attested.items()} if given else {}
+        indicators = {name: Truth.of(value) for name, value in given.indicators.items()} if given else {}
+        attested = {name: Truth.of(value) for name, value in given.attested.items()} if given else {}
         name = process_finding(policy, indicators, attested)
         if name != case.expect.finding:
             found.append(f"finding must be {case.expect.finding}, got {name}")
@@ -212,7 +212,7 @@ def prepare(policy: Policy, columns_of: ColumnsOf | None, read_info: ModelInfo |
     scored = tuple(i for i, item in items.items() if item.scores is not None)
     read = tuple(i for i, item in items.items() if item.scores is None)
     info = stand_in(policy)
-    thresholds = policy.thresholds(info)
+    thresholds = resolve(policy, info)
     texts = [items[i] for i in read]
     return Prepared(
         cases=policy.tests,
@@ -228,10 +228,10 @@ def prepare(policy: Policy, columns_of: ColumnsOf | None, read_info: ModelInfo |
 def run_prepared(policy: Policy, prepared: Prepared) -> list[CaseResult]:
     """Results of all cases by a policy, or by a mutant of the one that they were prepared for."""
     place: dict[int, tuple[DecisionColumns, int, str]] = {}
-    result = policy.decide_columns(prepared.scored_columns, prepared.info)
+    result = Decider(policy, prepared.info).decide(prepared.scored_columns)
     place.update({i: (result, row, "scores") for row, i in enumerate(prepared.scored)})
     if prepared.read_columns is not None and prepared.read_info is not None:
-        result = policy.decide_columns(prepared.read_columns, prepared.read_info)
+        result = Decider(policy, prepared.read_info).decide(prepared.read_columns)
         place.update({i: (result, row, "model") for row, i in enumerate(prepared.read)})
     results = []
     for i, case in enumerate(prepared.cases):

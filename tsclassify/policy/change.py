@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsclassify.policy.columns import Facts, Outcome, decide_facts
-from tsclassify.policy.conditions import Meta, Signal, leaves
-from tsclassify.policy.memo import memo_of
+from tsclassify.policy.conditions import Age, FactLeaf, Meta, Range, Score, Signal
+from tsclassify.policy.outcome import Facts, Outcome, decide_facts
 from tsclassify.records import Truth
 from tsclassify.wording import SIGNAL_SAYS, joined
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from tsclassify.policy.load import Policy
     from tsclassify.policy.thresholds import Thresholds
 
-__all__ = ["smallest_change"]
+__all__ = ["Trials", "smallest_change"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +64,36 @@ def _ways(thresholds: Thresholds, category: str, now: int) -> list[tuple[int, fl
     return thresholds.ways[category, now]
 
 
+def _field_words(leaf: FactLeaf) -> tuple[str, str]:
+    """What would have to be so of a field for its leaf to be true, and to be false."""
+    if isinstance(leaf, Meta):
+        values = joined([str(value) for value in leaf.values], "or")
+        return f"its {leaf.meta} been {values}", f"its {leaf.meta} been known not to be {values}"
+    if isinstance(leaf, Score):
+        return f"its {leaf.score} been {leaf.act:g} or more", f"its {leaf.score} been below {leaf.review or leaf.act:g}"
+    if isinstance(leaf, (Range, Age)):
+        ends = [f"{word} {end}" for word, end in zip(("at least", "below"), leaf.ends, strict=True) if end]
+        name = leaf.meta if isinstance(leaf, Range) else f"age by {leaf.meta}"
+        return f"its {name} been {joined(ends)}", f"its {name} been known not to be {joined(ends)}"
+    raise TypeError(f"change: leaf must be over a field, got {type(leaf).__name__}")
+
+
 def _other_changes(policy: Policy, facts: Facts) -> Iterator[_Change]:
-    conditions = [tier.when for tier in policy.tiers]
-    for context in policy.contexts:
-        conditions += [context.when] if context.unless is None else [context.when, context.unless]
-    seen: set[Any] = set()
-    for leaf in (leaf for condition in conditions for leaf, _ in leaves(condition)):
-        names: Sequence[Any] = leaf.signal if isinstance(leaf, Signal) else [leaf] if isinstance(leaf, Meta) else []
-        for name in names:
-            if name in seen:
-                continue
-            seen.add(name)
-            if isinstance(name, Meta):
-                now = int(facts.metas[name][0])
-                values = joined([str(value) for value in name.values], "or")
-                yes, no = f"its {name.meta} been {values}", f"its {name.meta} been known not to be {values}"
-            else:
-                now = int(facts.signals[name][0]) if name in facts.signals else int(Truth.UNKNOWN)
-                says = SIGNAL_SAYS.get(name, f"has the signal {name}")
-                yes, no = f"it been found that the text {says}", f"it been known not to be so that the text {says}"
-                if now == Truth.TRUE:
-                    no = f"it not been found that the text {says}"
-            for value, words in ((Truth.TRUE, yes), (Truth.FALSE, no)):
-                if value != now:
-                    yield _Change("meta" if isinstance(name, Meta) else "signal", name, int(value), 0.0, words)
+    for name in dict.fromkeys(name for leaf in policy.document.item_leaves(Signal) for name in leaf.signal):
+        now = int(facts.signals[name][0]) if name in facts.signals else int(Truth.UNKNOWN)
+        says = SIGNAL_SAYS.get(name, f"has the signal {name}")
+        yes, no = f"it been found that the text {says}", f"it been known not to be so that the text {says}"
+        if now == Truth.TRUE:
+            no = f"it not been found that the text {says}"
+        yield from _both("signal", name, now, yes, no)
+    for leaf in facts.fields:
+        yield from _both("field", leaf, int(facts.fields[leaf][0]), *_field_words(leaf))
+
+
+def _both(kind: str, name: Any, now: int, yes: str, no: str) -> Iterator[_Change]:
+    for value, words in ((Truth.TRUE, yes), (Truth.FALSE, no)):
+        if value != now:
+            yield _Change(kind, name, int(value), 0.0, words)
 
 
 def _apply(facts: Facts, groups: Sequence[tuple[_Change, ...]]) -> Facts:
@@ -96,25 +101,50 @@ def _apply(facts: Facts, groups: Sequence[tuple[_Change, ...]]) -> Facts:
     m = len(groups)
     levels = {name: np.repeat(level, m) for name, level in facts.levels.items()}
     signals = {name: np.repeat(state, m) for name, state in facts.signals.items()}
-    metas = {name: np.repeat(state, m) for name, state in facts.metas.items()}
+    fields = {name: np.repeat(state, m) for name, state in facts.fields.items()}
     untested = np.repeat(facts.untested, m)
     for row, group in enumerate(groups):
         for change in group:
             if change.kind == "level":
                 levels[change.name][row] = change.value
-            elif change.kind == "meta":
-                metas[change.name][row] = change.value
+            elif change.kind == "field":
+                fields[change.name][row] = change.value
             elif change.kind == "language":
                 untested[row] = False
             else:
                 if change.name not in signals:
                     signals[change.name] = np.full(m, Truth.UNKNOWN, dtype=np.int8)
                 signals[change.name][row] = change.value
-    return Facts(levels, signals, metas, untested)
+    return Facts(levels, signals, fields, untested)
+
+
+@dataclass(slots=True, eq=False)
+class Trials:
+    """What changes lead to: it rests on levels and truths alone, so it is tried once for all items that share them.
+
+    Attributes
+    ----------
+    tiers
+        Key of a change to the tier that it leads to; empty where that is no milder (or harsher) outcome.
+    others
+        Every change of a signal or a field, or None when not listed yet.
+    pairs
+        Keys of two changes with the tier that both together lead to, where they lead to one; None when not tried yet.
+    """
+
+    tiers: dict[tuple[str, Any, int], str] = field(default_factory=dict)
+    others: list[_Change] | None = None
+    pairs: list[tuple[tuple[str, Any, int], tuple[str, Any, int], str]] | None = None
 
 
 def smallest_change(
-    policy: Policy, facts: Facts, outcome: Outcome, scores: dict[str, float], thresholds: Thresholds
+    policy: Policy,
+    facts: Facts,
+    outcome: Outcome,
+    scores: dict[str, float],
+    thresholds: Thresholds,
+    only_review: Collection[str],
+    trials: Trials,
 ) -> str:
     """What would have given another tier, in one or two sentences.
 
@@ -128,6 +158,10 @@ def smallest_change(
         Of one row.
     scores
         Category to score.
+    only_review
+        Categories without an act threshold.
+    trials
+        Of items with these facts.
     """
     names = policy.tier_names
     code = int(outcome.code[0])
@@ -135,31 +169,29 @@ def smallest_change(
     if bool(facts.untested[0]):
         found = "the text been in a language that the model was tested in"
         language = _Change("language", "", 0, 0.0, found)
-        trial = decide_facts(policy, _apply(facts, [(language,)]), lambda category: thresholds[category][1] is not None)
+        trial = decide_facts(policy, _apply(facts, [(language,)]), only_review)
         if int(trial.code[0]) != code:
             return f"Had {found}, the outcome would have been {names[int(trial.code[0])]}."
     score_changes = _score_changes(facts, scores, thresholds)
 
-    # what a change leads to depends on levels and truths alone, of which items share a few: tried once for each
-    tried = memo_of(policy, facts, thresholds)
-    if "others" not in tried:
-        tried["others"] = list(_other_changes(policy, facts))
-    other_changes: list[_Change] = tried["others"]
+    if trials.others is None:
+        trials.others = list(_other_changes(policy, facts))
+    other_changes = trials.others
 
     def altered(groups: Sequence[tuple[_Change, ...]]) -> list[str]:
         """The tier that each group of changes leads to; empty where it is no milder (or harsher) outcome."""
         if not groups:
             return []
-        trial = decide_facts(policy, _apply(facts, groups), lambda category: thresholds[category][1] is not None)
+        trial = decide_facts(policy, _apply(facts, groups), only_review)
         return [names[to] if (to < code if is_none else to > code) else "" for to in trial.code.tolist()]
 
     sentences = []
     for changes in (score_changes, other_changes):
-        missing = [change for change in changes if change.key not in tried]
+        missing = [change for change in changes if change.key not in trials.tiers]
         if missing:
             outcomes = altered([(change,) for change in missing])
-            tried.update(zip((change.key for change in missing), outcomes, strict=True))
-        tiers = [tried[change.key] for change in changes]
+            trials.tiers.update(zip((change.key for change in missing), outcomes, strict=True))
+        tiers = [trials.tiers[change.key] for change in changes]
         at = next((at for at, tier in enumerate(tiers) if tier), None)
         if at is not None:
             change = changes[at]
@@ -168,14 +200,14 @@ def smallest_change(
     if sentences:
         return " ".join(sentences)
     every = [*score_changes, *other_changes]
-    if "pairs" not in tried:
+    if trials.pairs is None:
         pairs = [pair for pair in combinations(every, 2) if pair[0].name != pair[1].name]
         hits = zip(pairs, altered(pairs), strict=True)
-        tried["pairs"] = [(one.key, two.key, tier) for (one, two), tier in hits if tier]
-    if tried["pairs"]:
+        trials.pairs = [(one.key, two.key, tier) for (one, two), tier in hits if tier]
+    if trials.pairs:
         place = {change.key: at for at, change in enumerate(every)}
         ranked = []
-        for first, second, tier in tried["pairs"]:
+        for first, second, tier in trials.pairs:
             low, high = sorted((place[first], place[second]))
             ranked.append((every[low].size + every[high].size, low, high, tier))
         _, low, high, tier = min(ranked)

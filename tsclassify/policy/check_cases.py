@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from tsclassify.policy.facts import OWN_FIELDS, type_fault
 from tsclassify.policy.faults import nearest, shown
 from tsclassify.policy.platform import INDICATORS
 from tsclassify.policy.raw import entries, mapping, names_in
+from tsclassify.policy.schema import Fact
 from tsclassify.policy.strict_yaml import Path
 from tsclassify.policy.testcase import SCORE_WORDS, TestItem
 from tsclassify.taxonomy import SIGNALS
@@ -70,9 +74,21 @@ class _Cases:
             self.file.known(name, (*place, "signals", name), "signal", SIGNALS, on_key=True)
         keys = list(TestItem.model_fields)
         for name in item:
+            if name in self.file.facts:
+                self.check_field(name, item[name], (*place, name))
+                continue
             hint = nearest(name, keys)
-            if name not in keys and hint:
+            if name not in keys and hint and name not in OWN_FIELDS:
                 self.file.say((*place, name), f"field must not be a misspelt key, got {shown(name)}", hint, on_key=True)
+
+    def check_field(self, name: str, value: Any, place: Path) -> None:
+        try:
+            fact = Fact.model_validate(self.file.facts[name])
+        except ValidationError:
+            return  # told at its declaration
+        message, hint = type_fault(fact, value) if value is not None else ("", "")
+        if message:
+            self.file.say(place, f"field {message}", hint)
 
     def check_history(self, test: dict[str, Any], path: Path) -> None:
         for i, event in entries(test.get("history")):

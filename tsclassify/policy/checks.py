@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from tsclassify.policy import schema
 from tsclassify.policy.check_cases import check_cases
-from tsclassify.policy.conditions import ITEM_KINDS
+from tsclassify.policy.conditions import ITEM_KINDS, kinds_of, spell_out_fact
+from tsclassify.policy.facts import OWN_FIELDS, type_fault
 from tsclassify.policy.faults import MAX_HINTS, Fault, nearest, shown
 from tsclassify.policy.platform import Indicators, PlatformReview
 from tsclassify.policy.raw import is_number, mapping, meant, names_in, raw_leaves, rules
@@ -31,6 +32,8 @@ _SCOPES: Final = {
     "community": ("item", "account"),
 }
 
+_OWN: Final = ("text", "id", "actor", "tenant", "at", "signals", "scores", "language")
+
 Say = Callable[..., None]
 
 
@@ -40,9 +43,10 @@ class _Malformed(Exception):
 
 def _truth(condition: Any, leaf: Callable[[str, Any, bool], int], *, negated: bool = False) -> int:
     """Kleene truth of a raw condition; `leaf` gets the kind, what it names, and the polarity."""
+    condition = spell_out_fact(condition)
     if not isinstance(condition, dict):
         raise _Malformed
-    kinds = [kind for kind in ITEM_KINDS if kind in condition]
+    kinds = kinds_of(condition, ITEM_KINDS)
     if len(kinds) != 1:
         raise _Malformed
     kind, value = kinds[0], condition[kinds[0]]
@@ -54,6 +58,10 @@ def _truth(condition: Any, leaf: Callable[[str, Any, bool], int], *, negated: bo
         states = [_truth(part, leaf, negated=negated) for part in value]
         return min(states) if kind == "all" else max(states)
     return leaf(kind, value, negated)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(part, str) for part in value)
 
 
 class Checker:
@@ -68,6 +76,8 @@ class Checker:
         self.contexts = rules(self.data.get("contexts"), schema.Context)
         self.actions = mapping(self.data.get("actions"))
         self.clauses = mapping(self.data.get("clauses"))
+        self.facts = mapping(self.data.get("facts"))
+        self.overlays = rules(self.data.get("overlays"), schema.Overlay)
         self.steps = rules(meant(self.data.get("ladder"), schema.Ladder).get("steps"), schema.Step)
         review = meant(self.data.get("platform_review"), PlatformReview)
         self.indicators = meant(review.get("indicators"), Indicators)
@@ -160,7 +170,7 @@ class Checker:
 
     def check_reachable(self, when: Any, path: Path, never_acts: set[str]) -> None:
         def at_worst(kind: str, value: Any, negated: bool) -> int:
-            return 0 if kind in ("act", "review") else 1
+            return 0 if kind in ("act", "review", "score") else 1
 
         def at_best(kind: str, value: Any, negated: bool) -> int:
             if kind == "act" and all(name in never_acts for name, _ in names_in(value, ())):
@@ -181,11 +191,12 @@ class Checker:
         """Names in an item condition; False when one is unknown."""
         fine = True
         for leaf, place, negated in raw_leaves(condition, path):
-            for kind in ("act", "review"):
-                for name, where in names_in(leaf.get(kind), (*place, kind)):
-                    fine &= self.known(name, where, "category", self.category_names)
-                if kind not in leaf:
+            fine &= self.check_fact_leaf(leaf, place)
+            for kind in ("act", "review", "score"):
+                if kind not in leaf or (kind != "score" and "score" in leaf):
                     continue
+                for name, where in names_in(leaf[kind], (*place, kind)) if kind != "score" else ():
+                    fine &= self.known(name, where, "category", self.category_names)
                 if not scores:
                     message = "an exception must ask signals or fields, got a score"
                     self.say(place, message, "ask the score in unless, or in a tier")
@@ -197,6 +208,87 @@ class Checker:
             for name, where in names_in(leaf.get("signal"), (*place, "signal")):
                 fine &= self.known(name, where, "signal", SIGNALS)
         return fine
+
+    def check_fact_leaf(self, leaf: dict[str, Any], place: Path) -> bool:
+        """A leaf over a field against the field's declaration; False when it cannot be so."""
+        n_faults = len(self.faults)
+        name = leaf.get("score", leaf.get("meta"))
+        if not isinstance(name, str):
+            return True
+        ends = [leaf[key] for key in ("at_least", "below") if is_number(leaf.get(key))]
+        if len(ends) == 2 and ends[0] >= ends[1]:
+            self.say((*place, "below"), f"below must be more than at_least, got {ends[1]:g} and {ends[0]:g}")
+        limits = [leaf[key] for key in ("review", "act") if is_number(leaf.get(key))]
+        if "score" in leaf and len(limits) == 2 and limits[0] > limits[1]:
+            self.say((*place, "review"), f"review must be at most act, got {limits[0]:g} above {limits[1]:g}")
+        self.check_asked_type(leaf, name, place)
+        return len(self.faults) == n_faults
+
+    def check_asked_type(self, leaf: dict[str, Any], name: str, place: Path) -> None:
+        wanted = "score" if "score" in leaf else "number" if {"at_least", "below"} & set(leaf) else ""
+        wanted = "time" if {"older_than", "younger_than"} & set(leaf) else wanted
+        fact = mapping(self.facts.get(name))
+        kind = fact.get("type")
+        where = (*place, "score" if "score" in leaf else "meta")
+        if not fact:
+            if wanted and name not in OWN_FIELDS:
+                hint = nearest(name, self.facts) or f"add {name}: {{type: {wanted}}} under facts"
+                self.say(where, f"field must be declared under facts, got {shown(name)}", hint)
+            return
+        if kind not in ("string", "bool", "number", "time", "score"):
+            return
+        if wanted and kind != wanted:
+            self.say(where, f"field must be declared as {wanted} to be asked this, got {kind}")
+        elif not wanted and kind in ("time", "score"):
+            self.say(where, f"field must be asked what a {kind} can be, got a list of values")
+        elif not wanted:
+            declared = schema.Fact(type=kind, values=fact.get("values") if _texts(fact.get("values")) else None)
+            values = leaf.get("in")
+            for i, value in enumerate(values if isinstance(values, tuple) else ()):
+                message, hint = type_fault(declared, value)
+                if message:
+                    self.say((*place, "in", i), f"value {message.split(', got')[0]}, got {shown(value)}", hint)
+
+    def check_facts(self) -> None:
+        for name, fact in self.facts.items():
+            if name in _OWN:
+                self.say(("facts", name), f"field must not be a part of every item, got {shown(name)}", on_key=True)
+            values, kind = mapping(fact).get("values"), mapping(fact).get("type")
+            if values is not None and kind != "string":
+                self.say(("facts", name, "values"), f"values must be those of a string, got a fact of type {kind}")
+
+    def check_overlays(self) -> None:
+        self.unique(((overlay.get("id"), ("overlays", i, "id")) for i, overlay in self.overlays), "overlay id")
+        for i, overlay in self.overlays:
+            path: Path = ("overlays", i)
+            self.check_leaves(overlay.get("when"), (*path, "when"), scores=False)
+            for leaf, place, _ in raw_leaves(overlay.get("when"), (*path, "when")):
+                if "signal" in leaf:
+                    self.say(place, "an overlay must ask fields of the item, got a signal", "ask it in a tier")
+            for name, rule in mapping(overlay.get("categories")).items():
+                where = (*path, "categories", name)
+                if not self.known(name, where, "category", self.categories, on_key=True) or not isinstance(rule, dict):
+                    continue
+                merged = {**mapping(self.categories[name]), **rule}
+                review, act = merged.get("review"), merged.get("act")
+                if is_number(review) and is_number(act) and review > act:
+                    self.say(where, f"review must be at most act, got {review:g} above {act:g}", on_key=True)
+                for level in rule:
+                    if level in ("review", "act"):
+                        self.check_point(rule[level], (*where, level), level)
+                if "review" in rule and rule["review"] is None:
+                    self.say((*where, "review"), "review must be a threshold, got nothing", "leave it out")
+
+    def check_maturity(self) -> None:
+        waiting = [tier.get("id") for _, tier in self.tiers if tier.get("maturity") in ("experimental", "test")]
+        if self.tiers and len(waiting) == len(self.tiers):
+            self.say(("tiers",), "a policy must have a stable tier, got none", "write rollout: {mode: shadow} instead")
+        for i, context in self.contexts:
+            for key in ("lowers", "floor"):
+                for tier, target in mapping(context.get(key)).items():
+                    if target in waiting:
+                        message = f"result must be a stable tier, got {shown(target)}, which is only recorded"
+                        self.say(("contexts", i, key, tier), message)
 
     def check_does(self, rule: dict[str, Any], path: Path) -> None:
         for name, where in names_in(rule.get("do"), (*path, "do")):
@@ -294,7 +386,10 @@ def check(tree: Tree) -> list[Fault]:
         return []
     checker.check_effective()
     checker.check_categories()
+    checker.check_facts()
     checker.check_tiers()
+    checker.check_overlays()
+    checker.check_maturity()
     checker.check_contexts()
     checker.check_actions()
     checker.check_ladder()

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from tsclassify.errors import InputError
 from tsclassify.policy.columns import DecisionColumns, ItemColumns
 from tsclassify.policy.conditions import Condition
+from tsclassify.policy.decider import Decider
 from tsclassify.policy.page import condition_words
 from tsclassify.policy.scalars import duration_text
 from tsclassify.records import Truth
@@ -330,7 +331,7 @@ def compare(old: Policy, new: Policy, items: ScoredItems, info: ModelInfo, *, n_
     n_examples
         Ids to name for each change.
     """
-    before, after = (policy.decide_columns(items.columns, info) for policy in (old, new))
+    before, after = (Decider(policy, info).decide(items.columns) for policy in (old, new))
     names = _merged(before.tier_names, after.tier_names)
     index = {name: i for i, name in enumerate(names)}
 

@@ -7,9 +7,10 @@ caller gives a function from a leaf to its truth (an int or an int8 array) and g
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import reduce
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 import numpy as np
 from pydantic import (
@@ -24,29 +25,35 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from tsclassify.policy.scalars import Duration, Name, Names
+from tsclassify.policy.scalars import Duration, Name, Names, Probability, duration_text
 
 __all__ = [
     "ITEM_KINDS",
     "LADDER_KINDS",
     "REVIEW_KINDS",
     "Act",
+    "Age",
     "Attested",
     "Count",
     "CureExpired",
+    "FactLeaf",
     "Finding",
     "Indicator",
     "ItemCondition",
     "LadderCondition",
     "Meta",
     "Node",
+    "Range",
     "Review",
     "ReviewCondition",
+    "Score",
     "Signal",
     "Taken",
     "Unresolved",
     "evaluate",
+    "kinds_of",
     "leaves",
+    "spell_out_fact",
 ]
 
 T = TypeVar("T")
@@ -89,6 +96,9 @@ MetaValue = Annotated[
 ]
 
 
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class Act(Condition):
     """A category's score against its act threshold: true from it on, unknown from the review threshold on."""
 
@@ -110,15 +120,92 @@ class Signal(Condition):
     """One signal, or a list of which one is enough."""
 
 
-class Meta(Condition):
+class FactLeaf(Condition):
+    """A leaf over a field that came with the item."""
+
+    if_missing: Literal["unknown", False] = "unknown"
+    """What holds when the item has no such field: ``unknown`` (a person looks) or ``false``."""
+
+    @property
+    def field(self) -> str:
+        """Name of the field."""
+        raise NotImplementedError
+
+
+class Meta(FactLeaf):
     """A field that came with the item, such as the surface on which it was posted."""
 
     meta: Name
     """Name of the field."""
     values: Annotated[tuple[MetaValue, ...], Field(min_length=1)] = Field(alias="in")
     """Values of which one is enough."""
-    if_missing: Literal["unknown", False] = "unknown"
-    """What holds when the item has no such field: ``unknown`` (a person looks) or ``false``."""
+
+    @property
+    def field(self) -> str:
+        return self.meta
+
+
+def _end_words(end: float | dt.timedelta | None) -> str | None:
+    if end is None:
+        return None
+    return duration_text(end) if isinstance(end, dt.timedelta) else f"{end:g}"
+
+
+class _Between(FactLeaf):
+    """A leaf over a field with a lowest value for which it holds, and one from which it no longer does."""
+
+    at_least: Any = None
+    below: Any = None
+
+    @property
+    def ends(self) -> tuple[str | None, str | None]:
+        """Both ends as a person writes them; None where there is none."""
+        return _end_words(self.at_least), _end_words(self.below)
+
+
+class Range(_Between):
+    """A number that came with the item, such as how often it was reported."""
+
+    meta: Name
+    """Name of the field, declared as a number."""
+    at_least: Number | None = None
+    """Lowest number for which it holds."""
+    below: Number | None = None
+    """Lowest number for which it no longer holds."""
+
+    @property
+    def field(self) -> str:
+        return self.meta
+
+
+class Age(_Between):
+    """A time that came with the item, against the time of the act (``at``), which is unknown without one."""
+
+    meta: Name
+    """Name of the field, declared as a time."""
+    at_least: Duration | None = Field(default=None, alias="older_than")
+    """It lies at least this long before the act."""
+    below: Duration | None = Field(default=None, alias="younger_than")
+    """It lies less than this before the act."""
+
+    @property
+    def field(self) -> str:
+        return self.meta
+
+
+class Score(FactLeaf):
+    """A score of another classifier, or a label that a person gave."""
+
+    score: Name
+    """Name of the field, declared as a score."""
+    act: Probability
+    """It holds from this score on."""
+    review: Probability | None = None
+    """It may hold from this score on; left out, it is false below ``act``."""
+
+    @property
+    def field(self) -> str:
+        return self.score
 
 
 class Count(Condition):
@@ -179,129 +266,137 @@ class Attested(Condition):
     """One control, or a list of which all must be attested."""
 
 
-class ItemAll(Condition):
+class _Joined(Condition):
+    """``all`` or ``any`` of some parts."""
+
+    conditions: tuple[Any, ...]
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        return self.conditions
+
+
+class _Not(Condition):
+    """``not`` of one part."""
+
+    condition: Any
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        return (self.condition,)
+
+
+class ItemAll(_Joined):
     """True when all parts are true, false when one is false, else unknown."""
 
     operator: ClassVar[str] = "all"
     conditions: Annotated[tuple[ItemCondition, ...], Field(min_length=1)] = Field(alias="all")
     """The parts."""
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        return self.conditions
 
-
-class ItemAny(Condition):
+class ItemAny(_Joined):
     """True when one part is true, false when all are false, else unknown."""
 
     operator: ClassVar[str] = "any"
     conditions: Annotated[tuple[ItemCondition, ...], Field(min_length=1)] = Field(alias="any")
     """The parts."""
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        return self.conditions
 
-
-class ItemNot(Condition):
+class ItemNot(_Not):
     """True when the part is false, false when it is true, else unknown."""
 
     operator: ClassVar[str] = "not"
     condition: ItemCondition = Field(alias="not")
     """The part."""
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        return (self.condition,)
 
-
-class LadderAll(Condition):
+class LadderAll(_Joined):
     """True when all parts are true, false when one is false, else unknown."""
 
     operator: ClassVar[str] = "all"
     conditions: Annotated[tuple[LadderCondition, ...], Field(min_length=1)] = Field(alias="all")
     """The parts."""
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        return self.conditions
 
-
-class LadderAny(Condition):
+class LadderAny(_Joined):
     """True when one part is true, false when all are false, else unknown."""
 
     operator: ClassVar[str] = "any"
     conditions: Annotated[tuple[LadderCondition, ...], Field(min_length=1)] = Field(alias="any")
     """The parts."""
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        return self.conditions
 
-
-class LadderNot(Condition):
+class LadderNot(_Not):
     """True when the part is false, false when it is true, else unknown."""
 
     operator: ClassVar[str] = "not"
     condition: LadderCondition = Field(alias="not")
     """The part."""
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        return (self.condition,)
 
-
-class ReviewAll(Condition):
+class ReviewAll(_Joined):
     """True when all parts are true, false when one is false, else unknown."""
 
     operator: ClassVar[str] = "all"
     conditions: Annotated[tuple[ReviewCondition, ...], Field(min_length=1)] = Field(alias="all")
     """The parts."""
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        return self.conditions
 
-
-class ReviewAny(Condition):
+class ReviewAny(_Joined):
     """True when one part is true, false when all are false, else unknown."""
 
     operator: ClassVar[str] = "any"
     conditions: Annotated[tuple[ReviewCondition, ...], Field(min_length=1)] = Field(alias="any")
     """The parts."""
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        return self.conditions
 
-
-class ReviewNot(Condition):
+class ReviewNot(_Not):
     """True when the part is false, false when it is true, else unknown."""
 
     operator: ClassVar[str] = "not"
     condition: ReviewCondition = Field(alias="not")
     """The part."""
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        return (self.condition,)
 
-
-ITEM_KINDS = ("all", "any", "not", "act", "review", "signal", "meta")
+ITEM_KINDS = ("all", "any", "not", "act", "review", "signal", "meta", "score")
 LADDER_KINDS = (
     "all", "any", "not", "count", "unresolved", "finding", "indicator", "taken", "cure_expired", "attested",
 )  # fmt: skip
 REVIEW_KINDS = ("all", "any", "not", "indicator", "attested")
 
 
+def kinds_of(value: Any, kinds: tuple[str, ...]) -> list[str]:
+    """The keys of a raw condition that say what it asks: one, when it is well formed."""
+    found = [kind for kind in kinds if kind in value]
+    # a score of another classifier has thresholds of its own
+    return ["score"] if "score" in found and set(found) <= {"score", "act", "review"} else found
+
+
 def _kind(value: Any, kinds: tuple[str, ...]) -> str | None:
     """Tag of a raw condition: the one key that says what it asks, in angle brackets as no key is."""
     if isinstance(value, Condition):
-        value = value.model_dump(by_alias=True)
+        value = value.model_dump(by_alias=True, exclude_none=True)
     if not isinstance(value, dict):
         return None
-    found = [kind for kind in kinds if kind in value]
+    found = kinds_of(value, kinds)
+    if found == ["meta"] and "in" not in value:
+        if "older_than" in value or "younger_than" in value:
+            return "<age>"
+        if "at_least" in value or "below" in value:
+            return "<range>"
     return f"<{found[0]}>" if len(found) == 1 else None
+
+
+_COMPARISONS: Final = frozenset({"in", "at_least", "below", "older_than", "younger_than", "if_missing"})
+
+
+def spell_out_fact(value: Any) -> Any:
+    """``{reports: {at_least: 5}}`` means ``{meta: reports, at_least: 5}``."""
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, asked),) = value.items()
+        if name not in ITEM_KINDS and isinstance(asked, dict) and asked and _COMPARISONS.issuperset(asked):
+            return {"meta": name, **asked}
+    return value
 
 
 def _spell_out(value: Any) -> Any:
@@ -316,8 +411,12 @@ ItemCondition = Annotated[
     | Annotated[Act, Tag("<act>")]
     | Annotated[Review, Tag("<review>")]
     | Annotated[Signal, Tag("<signal>")]
-    | Annotated[Meta, Tag("<meta>")],
+    | Annotated[Meta, Tag("<meta>")]
+    | Annotated[Range, Tag("<range>")]
+    | Annotated[Age, Tag("<age>")]
+    | Annotated[Score, Tag("<score>")],
     Discriminator(lambda value: _kind(value, ITEM_KINDS)),
+    BeforeValidator(spell_out_fact),
 ]
 """What a tier or a context asks of one item."""
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from tsclassify.policy.cases import stand_in
 from tsclassify.policy.columns import ItemColumns
 from tsclassify.policy.conditions import Meta, Signal, leaves
+from tsclassify.policy.decider import Decider
+from tsclassify.policy.thresholds import resolve
 from tsclassify.records import ModelInfo, Truth
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def draw(policy: Policy) -> Drawn:
     """Items in which each category's level, each signal, field and language is drawn; plain values more often."""
     rng = np.random.default_rng(_SEED)
     info = stand_in(policy)
-    thresholds = policy.thresholds(info)
+    thresholds = resolve(policy, info)
     asked, scores = {}, np.zeros((_N, len(thresholds)), dtype=np.float32)
     for k, (category, (review, act)) in enumerate(thresholds.items()):
         level = rng.choice(3, size=_N, p=(0.6, 0.15, 0.25)).astype(np.int8)
@@ -74,7 +76,7 @@ def draw(policy: Policy) -> Drawn:
 
 def told_apart(policy: Policy, other: Policy, drawn: Drawn) -> str | None:
     """The plainest drawn item that the two decide differently, as a case gives it; None when there is none."""
-    ours, theirs = (one.decide_columns(drawn.columns, drawn.info) for one in (policy, other))
+    ours, theirs = (Decider(one, drawn.info).decide(drawn.columns) for one in (policy, other))
     tiers = [np.array(result.tier_names)[result.tier] for result in (ours, theirs)]
     actions = [
         [next((rule.do for rule in one.tiers if rule.id == name), ()) for name in one.tier_names]
@@ -88,7 +90,7 @@ def told_apart(policy: Policy, other: Policy, drawn: Drawn) -> str | None:
     if not len(rows):
         return None
     row = int(rows[np.argmin(drawn.effort[rows])])
-    thresholds = policy.thresholds(drawn.info)
+    thresholds = resolve(policy, drawn.info)
     words = {name: ("", "review", "1.0" if pair[1] is None else "act") for name, pair in thresholds.items()}
     scores = ", ".join(f"{name}: {words[name][level[row]]}" for name, level in drawn.asked.items() if level[row])
     states = {Truth.TRUE: "true", Truth.UNKNOWN: "null"}

@@ -92,10 +92,10 @@ def render(faults: Iterable[Fault]) -> str:
     return "\n".join(str(fault) for fault in faults)
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """``did you mean 'x'?`` for the known name (of the first hundreds) that is most like `name`, or empty."""
     names = [str(k)[:64] for k in islice(known, _NAMES)]
-    found = difflib.get_close_matches(str(name)[:64], names, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(str(name)[:64], names, n=1, cutoff=cutoff)
     return f"did you mean {found[0]!r}?" if found else ""
 
 

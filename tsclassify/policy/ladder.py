@@ -142,7 +142,6 @@ def state_of(policy: Policy, history: tuple[Event, ...], given: Given | None = N
     ladder = policy.ladder
     if ladder is None:
         return LadderState()
-    truth = {True: Truth.TRUE, False: Truth.FALSE, None: Truth.UNKNOWN}
     steps = {step.id: step for step in ladder.steps}
     counting = [event for event in history if not event.voided]
     strikes = tuple((event.ago, event.tier) for event in counting if event.tier is not None)
@@ -157,9 +156,9 @@ def state_of(policy: Policy, history: tuple[Event, ...], given: Given | None = N
         unresolved[event.step] = unresolved.get(event.step, 0) + (not event.resolved)
         time = steps[event.step].cure if event.step in steps else None
         if time is not None:
-            cure[event.step] = cure["latest"] = truth[event.ago >= time and not event.resolved]
-    indicators = {name: truth[value] for name, value in given.indicators.items()} if given else {}
-    attested = {name: truth[value] for name, value in given.attested.items()} if given else {}
+            cure[event.step] = cure["latest"] = Truth.of(event.ago >= time and not event.resolved)
+    indicators = {name: Truth.of(value) for name, value in given.indicators.items()} if given else {}
+    attested = {name: Truth.of(value) for name, value in given.attested.items()} if given else {}
     finding: str | None = given.finding if given else None
     if finding is None and (indicators or attested):
         finding = process_finding(policy, indicators, attested)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -21,13 +23,7 @@ from tsclassify.policy.testcase import TestCase
 from tsclassify.policy.translate import faults_of
 from tsclassify.resources import shipped
 
-if TYPE_CHECKING:
-    from tsclassify.decision import Decision
-    from tsclassify.policy.columns import DecisionColumns, ItemColumns
-    from tsclassify.policy.thresholds import Thresholds
-    from tsclassify.records import ModelInfo, Piece
-
-__all__ = ["Policy", "shipped_names"]
+__all__ = ["Policy", "as_policy", "shipped_names"]
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -100,15 +96,11 @@ class Policy:
         The parts of the file, as ``tsclassify.policy.schema`` types them.
     place
         Name of the file.
-    memo
-        What follows from the file alone and is slow to find again; not part of the policy.
     """
 
     document: schema.Document
     sha256: str
     place: str = ""
-    _resolved: dict[str, Any] = field(default_factory=dict, repr=False)
-    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -261,42 +253,27 @@ class Policy:
 
     def replaced(self, document: schema.Document) -> Policy:
         """This policy with another document; for mutation, which never reaches a file."""
-        return replace(self, document=document, _resolved={}, memo={})
+        return replace(self, document=document)
 
-    def thresholds(self, info: ModelInfo) -> Thresholds:
-        """Category to its (review, act) thresholds in this bundle; act is None where it only ever reviews.
 
-        Raises
-        ------
-        PolicyError
-            When the bundle lacks a category, or cannot reach an operating point and the policy has no ``else``.
-        """
-        from tsclassify.policy.thresholds import resolve
+def as_policy(policy: Policy | str | os.PathLike[str]) -> Policy:
+    """A policy, or the one that ``Policy.load`` finds by a name or a path; a file is read again when it has changed."""
+    if isinstance(policy, Policy):
+        return policy
+    if not isinstance(policy, (str, os.PathLike)):
+        raise PolicyError(f"policy: must be a policy, a name or a path, got {type(policy).__name__}")
+    name = os.fspath(policy)
+    try:
+        written = Path(name).stat()
+        state = (written.st_mtime_ns, written.st_size)
+    except (OSError, ValueError):
+        state = None  # a shipped pack does not change while the program runs
+    return _loaded(name, state)
 
-        if info.sha256 not in self._resolved:
-            self._resolved[info.sha256] = resolve(self, info)
-        found: Thresholds = self._resolved[info.sha256]
-        return found
 
-    def decide_columns(self, columns: ItemColumns, info: ModelInfo) -> DecisionColumns:
-        """Decide all items at once; see ``tsclassify.policy.columns``."""
-        from tsclassify.policy.columns import decide_columns
-
-        return decide_columns(self, columns, info)
-
-    def decision(
-        self,
-        result: DecisionColumns,
-        columns: ItemColumns,
-        row: int,
-        info: ModelInfo,
-        *,
-        pieces: Callable[[int, str], tuple[Piece, ...]],
-    ) -> Decision:
-        """The full record of one row; see ``tsclassify.policy.record``."""
-        from tsclassify.policy.record import decision
-
-        return decision(self, result, columns, row, info, pieces=pieces)
+@functools.lru_cache(maxsize=16)
+def _loaded(name: str, _state: tuple[int, int] | None) -> Policy:
+    return Policy.load(name)
 
 
 def _iso(value: Any) -> dt.date | None:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from tsclassify.policy.conditions import (
     Act,
+    Age,
     Attested,
     Count,
     CureExpired,
+    FactLeaf,
     Finding,
     Indicator,
     Meta,
+    Range,
     Review,
+    Score,
     Signal,
     Taken,
     Unresolved,
@@ -49,6 +53,19 @@ def condition_words(condition: Any) -> str:
     return _leaf_words(condition)
 
 
+def fact_words(leaf: FactLeaf) -> str:
+    """What a leaf over a field asks, in words."""
+    if isinstance(leaf, Meta):
+        return f"the field {leaf.meta} is {joined([str(value) for value in leaf.values], 'or')}"
+    if isinstance(leaf, Score):
+        return f"{leaf.score} is {leaf.act:g} or more"
+    if isinstance(leaf, (Range, Age)):
+        words = [f"{word} {end}" for word, end in zip(("at least", "below"), leaf.ends, strict=True) if end]
+        subject = f"the time since {leaf.meta}" if isinstance(leaf, Age) else f"the field {leaf.meta}"
+        return f"{subject} is {joined(words)}"
+    raise TypeError(f"page: leaf must be over a field, got {type(leaf).__name__}")
+
+
 def _leaf_words(leaf: Any) -> str:
     if isinstance(leaf, Act):
         return f"{joined(leaf.act, 'or')} acts"
@@ -56,9 +73,8 @@ def _leaf_words(leaf: Any) -> str:
         return f"{joined(leaf.review, 'or')} reaches review"
     if isinstance(leaf, Signal):
         return f"the text {joined([SIGNAL_SAYS[name] for name in leaf.signal], 'or')}"
-    if isinstance(leaf, Meta):
-        values = joined([str(value) for value in leaf.values], "or")
-        return f"the field {leaf.meta} is {values}"
+    if isinstance(leaf, FactLeaf):
+        return fact_words(leaf)
     if isinstance(leaf, Count):
         window = f" within {_time(leaf.within)}" if leaf.within is not None else ""
         return f"{leaf.at_least} or more strikes at {leaf.count} or above{window}"

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
-from tsclassify.policy.conditions import Node
+from tsclassify.policy.conditions import Node, spell_out_fact
 from tsclassify.policy.strict_yaml import Path
 
 __all__ = ["entries", "is_number", "mapping", "meant", "names_in", "raw_leaves", "rules"]
@@ -68,4 +68,4 @@ def raw_leaves(condition: Any, path: Path, *, negated: bool = False) -> Iterator
     if "not" in condition:
         yield from raw_leaves(condition["not"], (*path, "not"), negated=not negated)
         return
-    yield condition, path, negated
+    yield spell_out_fact(condition), path, negated

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tsclassify.decision import Action, ContextNote, Decision, Finding, TraceNode
-from tsclassify.policy.change import smallest_change
-from tsclassify.policy.columns import DecisionColumns, Facts, ItemColumns, Outcome, decide_facts, facts_of
-from tsclassify.policy.conditions import Act, Meta, Review
-from tsclassify.policy.memo import memo_of
+from tsclassify.policy.change import Trials, smallest_change
+from tsclassify.policy.conditions import Act, Age, FactLeaf, Meta, Range, Review, Score
+from tsclassify.policy.outcome import Facts, Outcome
 from tsclassify.policy.schema import Needs, Tier
 from tsclassify.records import Truth
 from tsclassify.wording import duration_words
 
 if TYPE_CHECKING:
+    from tsclassify.policy.columns import DecisionColumns, ItemColumns
     from tsclassify.policy.load import Policy
     from tsclassify.policy.thresholds import Thresholds
     from tsclassify.records import ModelInfo, Piece
 
-__all__ = ["decision", "shown_score"]
+__all__ = ["Trial", "decision", "shown_score"]
 
 
 def shown_score(score: float, *thresholds: float | None) -> str:
@@ -49,11 +53,34 @@ def _row(column: Any, row: int) -> Any:
     return None if column is None else column[row]
 
 
+@dataclass(slots=True, eq=False)
+class Trial:
+    """What is known of the decision of all items with the same facts, under the same thresholds.
+
+    Attributes
+    ----------
+    outcome, numbers
+        What comes of them, and the same as ``Outcome.numbers``.
+    nodes
+        Number of a condition (``id``) to its node in the trace, where it rests on signals alone.
+    changes
+        What other facts would have led to.
+    recommended
+        The tier with its actions, and how the decision may be contested.
+    """
+
+    outcome: Outcome | None = None
+    numbers: NDArray[np.int16] | None = None
+    nodes: dict[int, TraceNode] = field(default_factory=dict)
+    changes: Trials = field(default_factory=Trials)
+    recommended: tuple[Tier | None, tuple[Action, ...], str] | None = None
+
+
 class _Tracer:
     """Writes the trace of a condition for one row.
 
-    Nodes that rest on signals alone are the same for all items with the same truths, so they are kept in `found`;
-    leaves that rest on scores are made once for a row.
+    Nodes that rest on signals alone are the same for all items with the same truths, so the trial keeps them; leaves
+    that rest on scores are made once for a row.
     """
 
     def __init__(
@@ -61,11 +88,11 @@ class _Tracer:
         facts: Facts,
         scores: dict[str, float],
         thresholds: Thresholds,
-        metas: dict[str, Any],
-        found: dict[Any, Any],
+        fields: Callable[[str], Any],
+        trial: Trial,
     ) -> None:
-        self.facts, self.scores, self.thresholds, self.metas = facts, scores, thresholds, metas
-        self.kept: dict[int, TraceNode] = found.setdefault("nodes", {})
+        self.facts, self.scores, self.thresholds, self.fields = facts, scores, thresholds, fields
+        self.kept = trial.nodes
         self.leaves: dict[tuple[str, str], TraceNode] = {}
 
     def node(self, condition: Any) -> TraceNode:
@@ -86,12 +113,12 @@ class _Tracer:
             state = min(states) if operator == "all" else max(states)
             made = TraceNode(operator, _TRUTHS[2 - states[0]] if operator == "not" else state, "", children)
             return made, all(id(part) in self.kept for part in condition.parts)
-        if isinstance(condition, Meta):
+        if isinstance(condition, FactLeaf):
             state = _TRUTHS[int(self.facts.leaf(condition)[0])]
-            wanted = ", ".join(str(value) for value in condition.values)
-            value = self.metas.get(condition.meta)
+            value = self.fields(condition.field)
             got = "not given" if value is None else str(value)[:60]
-            return TraceNode(f"meta: {condition.meta}", state, f"{got}; asked for {wanted}"), False
+            kind = "score" if isinstance(condition, Score) else "meta"
+            return TraceNode(f"{kind}: {condition.field}", state, f"{got}; asked for {_asked(condition)}"), False
         kind = "act" if isinstance(condition, Act) else "review" if isinstance(condition, Review) else "signal"
         children = tuple([self.leaf(kind, name) for name in getattr(condition, kind)])
         if len(children) == 1:
@@ -128,6 +155,17 @@ class _Tracer:
         if level == 0:
             return f"{score} < {review:.3g}"
         return f"{score} in [{review:.3g}, {'1], never acts' if act is None else f'{act:.3g})'}"
+
+
+def _asked(leaf: FactLeaf) -> str:
+    """What a leaf over a field asks for, in a few words."""
+    if isinstance(leaf, Meta):
+        return ", ".join(str(value) for value in leaf.values)
+    if isinstance(leaf, Score):
+        return f"{leaf.act:g} or more" + (f", a person from {leaf.review:g}" if leaf.review is not None else "")
+    if isinstance(leaf, (Range, Age)):
+        return " and ".join(f"{word} {end}" for word, end in zip(("at least", "below"), leaf.ends, strict=True) if end)
+    raise TypeError(f"record: leaf must be over a field, got {type(leaf).__name__}")
 
 
 def _findings(
@@ -171,7 +209,7 @@ def _contexts(policy: Policy, outcome: Outcome, tracer: _Tracer) -> tuple[Contex
     """Every exception with what it did to the most severe tier that is true."""
     names = policy.tier_names
     code = int(outcome.code[0])
-    true_tiers = [tier.id for tier, state in zip(policy.tiers, outcome.tiers, strict=True) if state[0] == Truth.TRUE]
+    true_tiers = [tier.id for tier in policy.tiers if tier.is_live and outcome.tiers[tier.id][0] == Truth.TRUE]
     first = true_tiers[0] if true_tiers else "review"
     notes = []
     for context in policy.contexts:
@@ -208,63 +246,61 @@ def _appeal(policy: Policy) -> str:
     return text if policy.appeals.reviewer == "anyone" else f"{text}. Someone other than the person who decided answers"
 
 
+def _standing(tier: Tier) -> str:
+    return "" if tier.is_live else f"{tier.maturity}: recorded only"
+
+
 def _recommended(policy: Policy, name: str) -> tuple[Tier | None, tuple[Action, ...], str]:
-    """The tier of a name with its actions, and how the decision may be contested; found once for a policy."""
-    known: dict[str, tuple[Tier | None, tuple[Action, ...], str]] = policy.memo.setdefault("recommended", {})
-    if name not in known:
-        tier = next((tier for tier in policy.tiers if tier.id == name), None)
-        within = None if tier is None or tier.within is None else int(tier.within.total_seconds())
-        actions = tuple(
-            Action(
-                id=action,
-                scope=policy.actions[action].scope,
-                within_s=within,
-                needs=_needs(policy.actions[action].needs),
-                says=policy.actions[action].says,
-            )
-            for action in (() if tier is None else tier.do)
+    """The tier of a name with its actions, and how a decision may be contested."""
+    tier = next((tier for tier in policy.tiers if tier.id == name), None)
+    within = None if tier is None or tier.within is None else int(tier.within.total_seconds())
+    actions = tuple(
+        Action(
+            id=action,
+            scope=policy.actions[action].scope,
+            within_s=within,
+            needs=_needs(policy.actions[action].needs),
+            says=policy.actions[action].says,
         )
-        known[name] = tier, actions, _appeal(policy)
-    return known[name]
+        for action in (() if tier is None else tier.do)
+    )
+    return tier, actions, _appeal(policy)
 
 
 def decision(
     policy: Policy,
+    info: ModelInfo,
+    thresholds: Thresholds,
+    only_review: Collection[str],
+    facts: Facts,
+    trial: Trial,
+    outcome: Outcome,
     result: DecisionColumns,
     columns: ItemColumns,
     row: int,
-    info: ModelInfo,
-    *,
     pieces: Callable[[int, str], tuple[Piece, ...]],
 ) -> Decision:
-    """The full record of one row.
+    """The record of one row; see ``Decider.record``.
 
     Parameters
     ----------
-    result
-        What ``decide_columns`` said of `columns`.
-    row
-        Which item.
-    pieces
-        Gives the pieces of a row's score in a category, largest first; called for findings only.
-
-    Returns
-    -------
-    Decision
-        Its tier and review are those of `result`.
+    thresholds, only_review
+        Under which the row was decided.
+    facts, trial, outcome
+        Of the row.
     """
-    cut = slice(row, row + 1)
-    thresholds = policy.thresholds(info)
-    facts = facts_of(policy, columns, result.levels, cut)
-    found = memo_of(policy, facts, thresholds)
-    if "outcome" not in found:
-        found["outcome"] = decide_facts(policy, facts, lambda category: thresholds[category][1] is not None)
-    outcome: Outcome = found["outcome"]
     scores = dict(zip(columns.categories, columns.probabilities[row].tolist(), strict=True))
     signals = {name: _TRUTH_WORDS[int(states[row])] for name, states in columns.signals.items()}
-    tracer = _Tracer(facts, scores, thresholds, {name: values[row] for name, values in columns.meta.items()}, found)
+
+    def field_of(name: str) -> Any:
+        values = columns.values(name)
+        return None if values is None else values[row]
+
+    tracer = _Tracer(facts, scores, thresholds, field_of, trial)
     name = result.name(row)
-    tier, actions, appeal = _recommended(policy, name)
+    if trial.recommended is None:
+        trial.recommended = _recommended(policy, name)
+    tier, actions, appeal = trial.recommended
     return Decision(
         id=_row(columns.ids, row),
         actor=_row(columns.actors, row),
@@ -276,7 +312,9 @@ def decision(
         findings=_findings(policy, facts, scores, thresholds, lambda category: pieces(row, category)),
         contexts=_contexts(policy, outcome, tracer),
         trace=tuple(
-            TraceNode(f"tier: {rule.id}", node.state, "", (node,))
+            TraceNode(
+                f"tier: {rule.id}", node.state, "" if rule.is_live else f"{rule.maturity}: recorded only", (node,)
+            )
             for rule, node in ((rule, tracer.node(rule.when)) for rule in policy.tiers)
         ),
         scores=scores,
@@ -293,7 +331,7 @@ def decision(
         model_sha256=info.sha256,
         text_sha256=_row(columns.text_sha256s, row) or "",
         mode=result.mode,
-        change=smallest_change(policy, facts, outcome, scores, thresholds),
+        change=smallest_change(policy, facts, outcome, scores, thresholds, only_review, trial.changes),
         tier_title="" if tier is None else tier.title or "",
         appeal=appeal,
     )

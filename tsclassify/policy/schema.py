@@ -6,11 +6,12 @@ What needs the whole file to judge (a tier that names an unknown category, say) 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Discriminator, Field, Tag
 
-from tsclassify.policy.conditions import ItemCondition, LadderCondition, Node
+from tsclassify.policy.conditions import FactLeaf, ItemCondition, LadderCondition, Node, leaves
 from tsclassify.policy.platform import PlatformReview
 from tsclassify.policy.scalars import Date, Duration, Name, Names, Probability, Text, Url, number_or_word
 from tsclassify.policy.testcase import TestCase
@@ -24,11 +25,16 @@ __all__ = [
     "Dsa",
     "DsaCategory",
     "Effective",
+    "Fact",
     "Guards",
+    "KnownHit",
     "Ladder",
     "Languages",
+    "Measured",
     "Needs",
     "OperatingPointAsked",
+    "Overlay",
+    "OverlayThresholds",
     "Rollout",
     "Source",
     "Step",
@@ -36,6 +42,9 @@ __all__ = [
     "Tier",
     "json_schema",
 ]
+
+
+L = TypeVar("L")
 
 
 class Effective(Node):
@@ -113,6 +122,60 @@ class Category(Node):
     """Where it belongs in the DSA Transparency Database."""
 
 
+class Fact(Node):
+    """A field that comes with items, as the policy reads it; a value of another type is refused at ``decide``."""
+
+    type: Literal["string", "bool", "number", "time", "score"]
+    """What its values are: one of ``values``, true or false, a number, a time with an offset (ISO 8601), or a score
+    from 0 to 1 (of another classifier; true and false, as a person labels, are 1 and 0)."""
+    values: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """Every value that a string may have; left out, it may be any."""
+    means: Text | None = None
+    """What the field stands for, and who writes it."""
+
+
+class OverlayThresholds(Node):
+    """Thresholds of a category where an overlay applies; one left out stays as it is."""
+
+    review: Threshold | None = None
+    """In place of the category's own."""
+    act: Threshold | None = None
+    """In place of the category's own; null for never."""
+
+
+class Overlay(Node):
+    """Other thresholds for some surfaces, tenants or accounts."""
+
+    id: Name
+    """Its name."""
+    when: ItemCondition
+    """Condition over fields of the item, ``tenant`` and ``actor`` among them; it applies where this is true."""
+    categories: Annotated[dict[str, OverlayThresholds], Field(min_length=1)]
+    """Category to its thresholds there."""
+
+
+class Measured(Node):
+    """What a tier was measured to do on labelled items."""
+
+    precision: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    """Share of the items at this tier that carry the label of a category that the tier asks."""
+    recall: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    """Share of the items with such a label that come to this tier or a more severe one."""
+    per_10k: Annotated[float, Field(ge=0.0, le=10_000.0)] | None = None
+    """Items at this tier among 10,000 ordinary posts."""
+    on: Text
+    """The rows, the model and the date of the measurement."""
+
+
+class KnownHit(Node):
+    """An innocent post of the baseline on which the policy acts, and why that is put up with."""
+
+    text: Text
+    """The post, as it stands in the baseline."""
+    reason: Text
+    """Why."""
+
+
 class Tier(Node):
     """A degree of severity, with the condition for it and what is recommended."""
 
@@ -128,6 +191,16 @@ class Tier(Node):
     """A key of ``clauses``, when not the categories' own."""
     title: Text | None = None
     """What the tier stands for, in words that a person who was sanctioned can read."""
+    maturity: Literal["experimental", "test", "stable"] = "stable"
+    """``experimental``: its condition is recorded, nothing more. ``test``: the same, and ``policy shadow`` counts what
+    it would have done. ``stable``: it decides, and has cases of both sides."""
+    measured: Measured | None = None
+    """What it was measured to do; ``policy test --labelled`` holds it to that."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it decides, and is not only recorded."""
+        return self.maturity == "stable"
 
 
 class Context(Node):
@@ -285,6 +358,8 @@ class Document(Node):
     """Whose policy it is: its subject is a tenant, an app, an account or an account."""
     effective: Effective
     """When it is in force."""
+    purpose: Text | None = None
+    """In one line, what the policy is for and what it is not for."""
     source: Source
     """The published terms that it encodes."""
     clauses: Annotated[dict[Name, Text], Field(min_length=1)]
@@ -293,6 +368,10 @@ class Document(Node):
     """Languages that the model was tested in."""
     categories: Annotated[dict[str, Category], Field(min_length=1)]
     """Categories of the model that the policy looks at."""
+    facts: dict[Name, Fact] = Field(default_factory=dict)
+    """Fields of items that conditions read, with their types."""
+    overlays: tuple[Overlay, ...] = ()
+    """Other thresholds for some surfaces or tenants; of several that apply, a later one counts."""
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
     """Tiers, most severe first."""
     contexts: tuple[Context, ...] = ()
@@ -311,6 +390,28 @@ class Document(Node):
     """Shadow or enforce."""
     tests: tuple[TestCase, ...] = ()
     """Cases that ``policy test`` runs."""
+    known_hits: tuple[KnownHit, ...] = ()
+    """Innocent posts of the baseline on which the policy acts; any other one fails ``policy test``."""
+
+    def item_conditions(self) -> Iterator[Any]:
+        """Every condition over items: of tiers, of exceptions with what defeats them, of overlays."""
+        for tier in self.tiers:
+            yield tier.when
+        for context in self.contexts:
+            yield context.when
+            if context.unless is not None:
+                yield context.unless
+        for overlay in self.overlays:
+            yield overlay.when
+
+    def item_leaves(self, *kinds: type[L]) -> tuple[L, ...]:
+        """The leaves of some kinds in the conditions over items, each once, in file order."""
+        asked = (leaf for condition in self.item_conditions() for leaf, _ in leaves(condition))
+        return tuple(dict.fromkeys(leaf for leaf in asked if isinstance(leaf, kinds)))
+
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields of an item that the conditions read."""
+        return tuple(dict.fromkeys(leaf.field for leaf in self.item_leaves(FactLeaf)))
 
 
 def json_schema() -> dict[str, Any]:

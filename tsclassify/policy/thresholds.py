@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tsclassify.policy.faults import nearest
 from tsclassify.policy.schema import OperatingPointAsked
 
 if TYPE_CHECKING:
+    from tsclassify.policy.columns import ItemColumns
     from tsclassify.policy.load import Policy
     from tsclassify.records import ModelInfo, OperatingPoint
 
@@ -57,6 +59,13 @@ class Thresholds(dict[str, tuple[float, float | None]]):
             made = categories, slice(None) if every else np.array(columns, dtype=np.int64), review, act
             self._arrays = made
         return made[1:]
+
+    def levels(self, columns: ItemColumns) -> dict[str, NDArray[np.int8]]:
+        """Category to the level of n items: int8, shape (n,), 0 below review, 1 from review, 2 from act."""
+        which, review, act = self.arrays(columns.categories)
+        scores = columns.probabilities[:, which]
+        levels = (scores >= review).view(np.int8) + (scores >= act).view(np.int8)
+        return dict(zip(self, np.ascontiguousarray(levels.T), strict=True))
 
     def reached(self, categories: tuple[str, ...], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Whether any category of an item reaches its review threshold: bool (n,), from float32 (n, K)."""
@@ -110,15 +119,26 @@ def _lookup(asked: OperatingPointAsked, table: tuple[OperatingPoint, ...], place
     return float(asked.fallback), f"asked {name} {wanted:g}, {reach}: fell back to {float(asked.fallback):g}"
 
 
-def resolve(policy: Policy, info: ModelInfo) -> Thresholds:
-    """Thresholds of all categories of a policy; ``Policy.thresholds`` caches them by bundle.
+def resolve(policy: Policy, info: ModelInfo, applies: Sequence[bool] = ()) -> Thresholds:
+    """Thresholds of all categories of a policy in a bundle.
+
+    Parameters
+    ----------
+    applies
+        Which of the policy's overlays apply; none when empty.
+
+    Raises
+    ------
+    PolicyError
+        When the bundle lacks a category, or cannot reach an operating point and the policy has no ``else``.
 
     Notes
     -----
     A review threshold found by recall can lie above the act threshold found by precision, when the model is good:
     the review band is then empty, and review is lowered to act.
     """
-    found = Thresholds()
+    resolved = Thresholds()
+    chosen = [overlay for overlay, does in zip(policy.document.overlays, applies, strict=False) if does]
     for category, rule in policy.categories.items():
         if category not in info.categories:
             raise PolicyError(
@@ -127,16 +147,28 @@ def resolve(policy: Policy, info: ModelInfo) -> Thresholds:
             )
         pair: list[float | None] = []
         for level in ("review", "act"):
-            asked = getattr(rule, level)
-            if isinstance(asked, OperatingPointAsked):
-                table = info.operating_points.get(category, ())
-                place = f"policy {policy.name}: categories.{category}.{level}"
-                value, found.notes[category, level] = _lookup(asked, table, place)
-                pair.append(value)
-            else:
-                pair.append(None if asked is None else float(asked))
+            asked, place = getattr(rule, level), f"categories.{category}.{level}"
+            for overlay in chosen:
+                other = overlay.categories.get(category)
+                if other is not None and level in other.model_fields_set:
+                    asked, place = getattr(other, level), f"overlays.{overlay.id}.{place}"
+            value, note = _threshold(asked, info.operating_points.get(category, ()), f"policy {policy.name}: {place}")
+            pair.append(value)
+            if place.startswith("overlays"):
+                note = f"overlay {place.split('.')[1]}" + (f", {note}" if note else "")
+            if note:
+                resolved.notes[category, level] = note
         review, act = pair
         if review is None:  # the checks refuse review_only here; kept for documents that were not checked
             raise PolicyError(f"policy {policy.name}: categories.{category}.review must be a number, got nothing")
-        found[category] = (review if act is None else min(review, act), act)
-    return found
+        resolved[category] = (review if act is None else min(review, act), act)
+    return resolved
+
+
+def _threshold(
+    asked: float | OperatingPointAsked | None, table: tuple[OperatingPoint, ...], place: str
+) -> tuple[float | None, str]:
+    """A threshold with what was measured there."""
+    if isinstance(asked, OperatingPointAsked):
+        return _lookup(asked, table, place)
+    return (None if asked is None else float(asked)), ""

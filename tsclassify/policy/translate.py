@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tsclassify.policy.conditions import ITEM_KINDS, LADDER_KINDS, REVIEW_KINDS
+from tsclassify.policy.conditions import ITEM_KINDS, LADDER_KINDS, REVIEW_KINDS, kinds_of
 from tsclassify.policy.faults import MAX_FAULTS, Fault, Mark, nearest, shown
 from tsclassify.policy.schema import Document
 from tsclassify.policy.strict_yaml import Path, Tree
@@ -85,7 +85,7 @@ def _known_keys(loc: tuple[str | int, ...]) -> list[str]:
     for step in loc[:-1]:
         choices = opened(node)
         if isinstance(step, str) and step.startswith("<"):
-            wanted = {"<point>": "precision"}.get(step, step.strip("<>"))
+            wanted = {"<point>": "precision", "<range>": "below", "<age>": "younger_than"}.get(step, step.strip("<>"))
             narrowed = [choice for choice in choices if wanted in choice.get("properties", {})]
             node = {"anyOf": narrowed or choices}
             continue
@@ -113,7 +113,7 @@ def _condition(path: Path, value: Any, data: Any) -> tuple[str, str, Path, bool]
             kinds, "{indicator: high_rate}"
         )
         return f"must be a condition such as {example}, got {shown(value)}", "", path, False
-    found = [key for key in value if key in kinds]
+    found = kinds_of(value, kinds)
     if len(found) > 1:
         return f"must ask one thing, got {' and '.join(found)}", "join them with all or any", path, False
     if not value:
