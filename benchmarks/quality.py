@@ -32,12 +32,13 @@ from tsclassify.evaluation.disguise import DISGUISES, disguise
 from tsclassify.evaluation.fairness import identity_table
 from tsclassify.evaluation.labelled import Labelled
 from tsclassify.evaluation.swaps import load_swaps, row_twins, template_twins
+from tsclassify.metrics import average_precision
 from tsclassify.model.bundle import read_bundle
 from tsclassify.model.calibration import calibrate
 from tsclassify.model.wordclasses import lexicon_from_mapping
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
-from tsclassify.training.pipeline import average_precision, featurize, load_config
+from tsclassify.training.pipeline import featurize, load_config
 from tsclassify.training.training_set import build_training_set, gold_columns, minimal_pairs
 
 Score = Callable[[Sequence[str]], np.ndarray]

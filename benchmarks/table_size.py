@@ -45,9 +45,10 @@ def fit() -> list[dict[str, Any]]:
     from scipy import sparse
 
     from tsclassify.features.spec import FeatureSpec
+    from tsclassify.metrics import average_precision
     from tsclassify.model.linear import RankedPairs, fit_heads
     from tsclassify.model.wordclasses import shipped_lexicon
-    from tsclassify.training.pipeline import average_precision, feature_scaling, featurize, load_config
+    from tsclassify.training.pipeline import feature_scaling, featurize, load_config
     from tsclassify.training.training_set import build_training_set
 
     config, _ = load_config("seeds/training.toml")

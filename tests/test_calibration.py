@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsclassify.metrics import wilson
 from tsclassify.model.calibration import (
     calibrate,
     for_one,
@@ -21,7 +22,7 @@ from tsclassify.model.calibration import (
     uncalibrate,
 )
 from tsclassify.training.calibration import fit_calibration
-from tsclassify.training.operating import operating_points, signal_band, wilson
+from tsclassify.training.operating import operating_points, signal_band
 
 
 def _sample(n: int = 4000) -> tuple[np.ndarray, np.ndarray]:

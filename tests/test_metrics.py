@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tsclassify import metrics
 from tsclassify.errors import InputError
-from tsclassify.evaluation import metrics
 from tsclassify.evaluation.bootstrap import bootstrap, interval
 from tsclassify.evaluation.calibration import calibration_check
 from tsclassify.evaluation.fairness import auc_interval

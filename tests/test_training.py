@@ -17,6 +17,7 @@ from tsclassify.data import annotated_rows, exclusion_key, exclusions, registere
 from tsclassify.errors import BundleError, DataError, InputError
 from tsclassify.features.hashed import HashedNgrams
 from tsclassify.features.spec import FeatureSpec
+from tsclassify.metrics import average_precision
 from tsclassify.model.linear import RankedPairs, fit_heads, quantize
 from tsclassify.model.trained import TrainedModel
 from tsclassify.model.wordclasses import lexicon_from_mapping, lexicon_to_mapping, shipped_lexicon
@@ -24,7 +25,7 @@ from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
 from tsclassify.text.normalize import normalize
 from tsclassify.training.augment import disguised_copies
-from tsclassify.training.pipeline import average_precision, coarser, feature_scaling, load_config, train
+from tsclassify.training.pipeline import coarser, feature_scaling, load_config, train
 from tsclassify.training.soft import read_soft_labels, soft_key, write_soft_labels
 from tsclassify.training.training_set import build_training_set, gold_columns, minimal_pairs, trusting
 

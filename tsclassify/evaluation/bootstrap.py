@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tsclassify import metrics
 from tsclassify.errors import InputError
-from tsclassify.evaluation import metrics
 
 __all__ = ["Draws", "bootstrap", "interval"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.evaluation import metrics
+from tsclassify import metrics
 
 __all__ = ["CalibrationCheck", "calibration_check"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsclassify import metrics
 from tsclassify.errors import InputError
-from tsclassify.evaluation import metrics
 from tsclassify.evaluation.labelled import Labelled, read_labelled
 from tsclassify.evaluation.models import Scorer, as_scorer
 from tsclassify.evaluation.outcomes import limits

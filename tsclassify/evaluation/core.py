@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.evaluation import metrics
+from tsclassify import metrics
 from tsclassify.evaluation.bootstrap import Draws, bootstrap, interval
 from tsclassify.evaluation.calibration import calibration_check
 from tsclassify.evaluation.labelled import Labelled

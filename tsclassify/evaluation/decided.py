@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tsclassify.evaluation import metrics
+from tsclassify import metrics
 from tsclassify.evaluation.labelled import Labelled
 from tsclassify.evaluation.models import Scorer
 from tsclassify.records import Truth

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.evaluation import metrics
+from tsclassify import metrics
 from tsclassify.evaluation.labelled import Labelled
 from tsclassify.evaluation.swaps import SwapList, Twins
 from tsclassify.evaluation.tables import Table

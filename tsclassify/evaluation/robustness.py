@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.evaluation import metrics
+from tsclassify import metrics
 from tsclassify.evaluation.disguise import DISGUISES, STRENGTHS, disguise
 from tsclassify.evaluation.labelled import Labelled
 

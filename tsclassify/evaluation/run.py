@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tsclassify import metrics
 from tsclassify._version import __version__
 from tsclassify.errors import InputError
-from tsclassify.evaluation import core, fairness, inputs, metrics, robustness
+from tsclassify.evaluation import core, fairness, inputs, robustness
 from tsclassify.evaluation.bootstrap import bootstrap, interval
 from tsclassify.evaluation.decided import DECISION_NOTE, SIGNAL_NOTE, decision_rows, signal_rows
 from tsclassify.evaluation.disguise import DISGUISES, STRENGTHS

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tsclassify import metrics
 from tsclassify.errors import InputError
-from tsclassify.evaluation import metrics
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import VIOLENCE
 

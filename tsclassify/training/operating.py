@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsclassify.metrics import wilson
 from tsclassify.records import OperatingPoint, SignalBand
 
-__all__ = ["operating_points", "signal_band", "wilson"]
-
-_Z95 = 1.959963984540054
-
-
-def wilson(successes: float, trials: float) -> tuple[float, float]:
-    """95 % interval of a share.
-
-    Notes
-    -----
-    Source: Wilson 1927. Worked example: 8 of 10 gives (0.490, 0.943).
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in wilson(8, 10)]
-    [0.49, 0.943]
-    """
-    if trials <= 0:
-        return 0.0, 1.0
-    share = successes / trials
-    spread = _Z95 * math.sqrt(share * (1 - share) / trials + _Z95**2 / (4 * trials**2))
-    centre = share + _Z95**2 / (2 * trials)
-    scale = 1 + _Z95**2 / trials
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+__all__ = ["operating_points", "signal_band"]
 
 
 def operating_points(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
 from tsclassify.features.spec import FeatureSpec
+from tsclassify.metrics import average_precision, expected_calibration_error
 from tsclassify.model.calibration import calibrate, stack_calibrations
 from tsclassify.model.linear import LinearHeads, RankedPairs, fit_heads, quantize
 from tsclassify.model.trained import LANES, SIGNAL_LANES, TrainedModel
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from tsclassify.text.lexicon import Lexicon
 
-__all__ = ["average_precision", "coarser", "feature_scaling", "featurize", "load_config", "train"]
+__all__ = ["coarser", "feature_scaling", "featurize", "load_config", "train"]
 
 _REVIEWED_FROM: Final = 0.15
 """Signals are judged on posts whose highest violence score reaches this: those a person or a policy looks at."""
@@ -130,20 +131,6 @@ def coarser(features: csr_matrix, halvings: int) -> csr_matrix:
     )
     joined.sum_duplicates()
     return joined
-
-
-def average_precision(gold: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Area under the precision-recall curve as a sum over ranks; ties share a rank. NaN without positives."""
-    n_positive = int(gold.sum())
-    if n_positive == 0:
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], gold[order]
-    last = np.append(ranked[1:] != ranked[:-1], True)
-    true = np.cumsum(hits)[last].astype(np.float64)
-    seen = np.flatnonzero(last) + 1
-    gained = np.diff(np.concatenate([[0.0], true]))
-    return float((gained * true / seen).sum() / n_positive)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -498,18 +485,11 @@ def _judge(gold: NDArray[np.bool_], scores: NDArray[np.floating], names: Sequenc
     for k, name in enumerate(names):
         table[name] = {
             "ap": round(average_precision(gold[:, k], scores[:, k]), 4),
-            "ece": round(_calibration_error(gold[:, k], scores[:, k]), 4),
+            "ece": round(expected_calibration_error(gold[:, k], scores[:, k]), 4),
             "n_positive": int(gold[:, k].sum()),
             "n_items": len(gold),
         }
     return table
-
-
-def _calibration_error(gold: NDArray[np.bool_], scores: NDArray[np.floating], n_bins: int = 15) -> float:
-    """Expected calibration error in bins of equal width. Source: Guo et al. 2017."""
-    cell = np.minimum((scores * n_bins).astype(np.int64), n_bins - 1)
-    gaps = np.bincount(cell, weights=scores.astype(np.float64) - gold, minlength=n_bins)
-    return float(np.abs(gaps).sum() / max(1, len(gold)))
 
 
 def _random_shares(rows: TrainingSet, gold: NDArray[np.bool_]) -> dict[str, dict[str, float]]:

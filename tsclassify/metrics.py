@@ -7,6 +7,7 @@ that could pass a gate.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -285,14 +286,19 @@ def wilson(successes: float, n: float, *, z: float = _Z95) -> tuple[float, float
     Notes
     -----
     Source: Wilson 1927, Journal of the American Statistical Association 22(158).
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in wilson(8, 10)]
+    [0.49, 0.943]
     """
     if n <= 0:
         return float("nan"), float("nan")
     share = successes / n
-    denominator = 1.0 + z * z / n
-    centre = (share + z * z / (2 * n)) / denominator
-    half = z / denominator * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    spread = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    centre = share + z**2 / (2 * n)
+    scale = 1 + z**2 / n
     # at the ends the formula gives 0 and 1 up to rounding
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
-    return float(low), float(high)
+    low = 0.0 if successes == 0 else max(0.0, (centre - spread) / scale)
+    high = 1.0 if successes == n else min(1.0, (centre + spread) / scale)
+    return low, high
