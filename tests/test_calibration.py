@@ -19,7 +19,6 @@ from tsclassify.model.calibration import (
     for_one,
     prepared,
     stack_calibrations,
-    uncalibrate,
 )
 from tsclassify.training.calibration import fit_calibration
 from tsclassify.training.operating import operating_points, signal_band
@@ -52,12 +51,6 @@ def test_a_higher_logit_never_gets_a_lower_probability(values: list[float]) -> N
     assert (np.diff(calibrate(fitted, ordered)[:, 0]) >= 0).all()
 
 
-def test_uncalibrate_undoes_calibrate() -> None:
-    fitted = _fitted(4000)
-    some = np.linspace(-9.0, 5.0, 50)[:, None]
-    assert np.allclose(uncalibrate(fitted, calibrate(fitted, some)), some, atol=1e-6)
-
-
 def test_stacked_heads_score_as_single_ones() -> None:
     logits, truth = _sample()
     heads = [fit_calibration(logits, truth), fit_calibration(np.round(logits), truth)]
@@ -75,13 +68,25 @@ def test_one_post_and_a_million_get_the_same_bits() -> None:
         "slopes": rng.uniform(0.05, 2, (8, 2)),
     }
     logits = np.concatenate([rng.normal(0, 4, (2000, 8)).astype(np.float32), knots.T, [[-1e4] * 8, [1e4] * 8]])
-    one, many, few = for_one(heads), calibrate(heads, logits), prepared(heads)
-    for row, wanted in zip(logits, many, strict=True):
-        assert one(row.tolist()) == wanted.tolist()
-        assert calibrate(few, row[None])[0].tolist() == wanted.tolist()
-    for at in (knots.T, np.nextafter(knots.T, -9.0), np.nextafter(knots.T, 9.0), logits[:0], logits):
-        more = np.repeat(at, 33, axis=0)
-        assert np.array_equal(calibrate(few, more), calibrate(heads, more))
+    lines = prepared(heads)
+    for part in (logits, knots.T, np.nextafter(knots.T, -9.0), np.nextafter(knots.T, 9.0), logits[:0]):
+        many = calibrate(lines, np.repeat(part, 33, axis=0))[::33]
+        assert np.array_equal(many, calibrate(heads, part))
+        assert [for_one(heads)(row) for row in part.tolist()] == many.tolist()
+
+
+def test_the_map_is_linear_between_its_knots_and_goes_on_with_its_slopes() -> None:
+    heads = {
+        "knots": np.array([[-1.0, 0.5, 2.0], [0.0, 1.0, 3.0]]),
+        "values": np.array([[-2.0, 0.0, 3.0], [-1.0, 1.0, 1.5]]),
+        "slopes": np.array([[0.5, 2.0], [1.0, 0.25]]),
+    }
+    logits = np.linspace(-5, 6, 111)
+    for k in range(2):
+        knots, values, (first, last) = heads["knots"][k], heads["values"][k], heads["slopes"][k]
+        mapped = np.interp(logits, knots, values)
+        mapped += np.minimum(logits - knots[0], 0) * first + np.maximum(logits - knots[-1], 0) * last
+        assert np.allclose(calibrate(heads, np.stack([logits, logits], axis=1))[:, k], 1 / (1 + np.exp(-mapped)))
 
 
 def test_wilson_interval_of_eight_in_ten() -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["calibrate", "for_one", "prepared", "sigmoid", "stack_calibrations", "uncalibrate"]
-
-_FEW_ROWS: Final = 32
-"""Up to here the calls cost more than the arithmetic, so that the way with the fewest calls is the fastest."""
+__all__ = ["calibrate", "for_one", "prepared", "sigmoid", "stack_calibrations"]
 
 _BLOCK_ROWS: Final = 1024
-"""Rows mapped at a time, so that their arrays stay in a cache."""
+"""Rows that are mapped at a time, so that their arrays stay in a processor's cache."""
 
 
 def sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -49,58 +46,19 @@ def calibrate(parameters: Mapping[str, NDArray[np.float64]], logits: NDArray[np.
     >>> calibrate(line, np.array([[0.0]])).item()
     0.5
     """
-    knots, values, slopes = parameters["knots"], parameters["values"], parameters["slopes"]
+    lines = parameters if "line_knots" in parameters else prepared(parameters)
     x = np.ascontiguousarray(logits, dtype=np.float64)
-    if len(x) <= _FEW_ROWS and "part_slopes" in parameters:
-        # the same parts, added in the same order, so the same bits
-        parts = x - parameters["part_knots"]
-        np.maximum(parts, parameters["part_floors"], out=parts)
-        np.minimum(parts, parameters["part_ceilings"], out=parts)
-        parts *= parameters["part_slopes"]
-        parts[0] += values[:, 0]
-        return sigmoid(np.add.reduce(parts, axis=0))
-    if "line_knots" in parameters:
-        made = np.empty_like(x)
-        for first in range(0, len(x), _BLOCK_ROWS):
-            made[first : first + _BLOCK_ROWS] = sigmoid(_by_line(parameters, x[first : first + _BLOCK_ROWS]))
-        return made
-    # a sum of rising parts over all heads at once: one post costs as many numpy calls as a million
-    mapped = np.minimum(x - knots[:, 0], 0.0) * slopes[:, 0] + values[:, 0]
-    for m in range(knots.shape[1] - 1):
-        width = knots[:, m + 1] - knots[:, m]
-        slope = (values[:, m + 1] - values[:, m]) / width
-        mapped += np.minimum(np.maximum(x - knots[:, m], 0.0), width) * slope
-    mapped += np.maximum(x - knots[:, -1], 0.0) * slopes[:, 1]
-    return sigmoid(mapped)
-
-
-def _by_line(parameters: Mapping[str, NDArray[np.float64]], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The map of logits, of each by the one line that holds between the knots around it."""
-    knots = parameters["line_knots"]
-    # as many knots as do not lie above a logit, so many lines lie before its own
-    at = (x >= parameters["knots_by_place"]).sum(axis=0, dtype=np.intp)
-    at += np.arange(0, len(knots), len(knots) // x.shape[1])
-    mapped: NDArray[np.float64] = x - knots[at]
-    mapped *= parameters["line_slopes"][at]
-    mapped += parameters["line_bases"][at]
-    return mapped
-
-
-def uncalibrate(
-    parameters: Mapping[str, NDArray[np.float64]], probabilities: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Logits at which ``calibrate`` gives these probabilities, each in (0, 1); shape (n, K)."""
-    clipped = np.clip(np.asarray(probabilities, dtype=np.float64), 1e-12, 1.0 - 1e-12)
-    mapped = np.log(clipped) - np.log1p(-clipped)
-    knots, values, slopes = parameters["knots"], parameters["values"], parameters["slopes"]
-    logits = np.empty_like(mapped)
-    for k in range(mapped.shape[1]):
-        y = mapped[:, k]
-        inner = np.interp(y, values[k], knots[k])
-        below = np.minimum(y - values[k, 0], 0.0) / slopes[k, 0]
-        above = np.maximum(y - values[k, -1], 0.0) / slopes[k, 1]
-        logits[:, k] = inner + below + above
-    return logits
+    probabilities = np.empty_like(x)
+    for first in range(0, len(x), _BLOCK_ROWS):
+        block = x[first : first + _BLOCK_ROWS]
+        # a head has one line more than knots: the line of a logit comes after those of the knots that do not exceed it
+        line = (block >= lines["knots_by_rank"]).sum(axis=0, dtype=np.intp)
+        line += lines["first_lines"]
+        mapped = block - lines["line_knots"][line]
+        mapped *= lines["line_slopes"][line]
+        mapped += lines["line_values"][line]
+        probabilities[first : first + _BLOCK_ROWS] = sigmoid(mapped)
+    return probabilities
 
 
 def stack_calibrations(heads: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
@@ -119,44 +77,38 @@ def stack_calibrations(heads: Sequence[Mapping[str, NDArray[np.float64]]]) -> di
     }
 
 
-def prepared(parameters: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-    """The same map with its rising parts made once, for fast calls of ``calibrate``; not for a bundle.
+def prepared(parameters: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
+    """The same map with its lines computed once, for repeated calls of ``calibrate``; not for a bundle.
 
-    The parts lie below the knots, between them and above: arrays of shape (M + 1, 1, K). Of the lines those of one head
-    follow those of another: arrays of shape (K * (M + 1),).
+    The lines of all heads follow each other in arrays of shape (K * (M + 1),); ``first_lines`` says where those of a head
+    begin.
     """
-    knots, values, slopes = parameters["knots"], parameters["values"], parameters["slopes"]
-    widths = knots[:, 1:] - knots[:, :-1]
-    none = np.zeros((len(knots), 1))
-    parts = {
-        "part_knots": [knots[:, :1], knots],
-        "part_floors": [none - np.inf, np.zeros_like(knots)],
-        "part_ceilings": [none, widths, none + np.inf],
-        "part_slopes": [slopes[:, :1], (values[:, 1:] - values[:, :-1]) / widths, slopes[:, 1:]],
+    knots = parameters["knots"]
+    values, places, slopes = np.array(_lines(parameters)).reshape(-1, 3).T
+    return {
+        **parameters,
+        "line_values": np.ascontiguousarray(values),
+        "line_knots": np.ascontiguousarray(places),
+        "line_slopes": np.ascontiguousarray(slopes),
+        "first_lines": np.arange(len(knots), dtype=np.intp) * (knots.shape[1] + 1),
+        "knots_by_rank": np.ascontiguousarray(knots.T[:, None]),
     }
-    made = {name: np.ascontiguousarray(np.concatenate(arrays, axis=1).T[:, None]) for name, arrays in parts.items()}
-    lines = np.array(_lines(parameters)).reshape(-1, 3).T
-    made |= {name: np.ascontiguousarray(lines[k]) for k, name in enumerate(("line_bases", "line_knots", "line_slopes"))}
-    return {**parameters, **made, "knots_by_place": np.ascontiguousarray(knots.T[:, None])}
 
 
 def _lines(parameters: Mapping[str, NDArray[np.float64]]) -> list[list[tuple[float, float, float]]]:
-    """Of each head, for each place below, between and above its knots: what the map is at a knot, it, and the slope.
-
-    Of the rising parts of a head those below a logit are whole and those above are nothing, so that all but one can be
-    summed up once, in the order in which ``calibrate`` adds them.
-    """
+    """For each head the lines below, between and above its knots: value at a knot, that knot, and slope."""
     lines = []
-    for below, heights, (first, last) in zip(
+    for knots, values, (first, last) in zip(
         parameters["knots"].tolist(), parameters["values"].tolist(), parameters["slopes"].tolist(), strict=True
     ):
-        base = heights[0]
-        line = [(base, below[0], first)]
-        for (low, high), (bottom, top) in zip(pairwise(below), pairwise(heights), strict=True):
+        value = values[0]
+        line = [(value, knots[0], first)]
+        for (low, high), (bottom, top) in zip(pairwise(knots), pairwise(values), strict=True):
             slope = (top - bottom) / (high - low)
-            line.append((base, low, slope))
-            base += (high - low) * slope
-        lines.append([*line, (base, below[-1], last)])
+            line.append((value, low, slope))
+            # summed up rather than read from `values`: the value at a knot is where the line before it ends
+            value += (high - low) * slope
+        lines.append([*line, (value, knots[-1], last)])
     return lines
 
 
