@@ -80,8 +80,8 @@ def stack_calibrations(heads: Sequence[Mapping[str, NDArray[np.float64]]]) -> di
 def prepared(parameters: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
     """The same map with its lines computed once, for repeated calls of ``calibrate``; not for a bundle.
 
-    The lines of all heads follow each other in arrays of shape (K * (M + 1),); ``first_lines`` says where those of a head
-    begin.
+    The lines of all heads follow each other in arrays of shape (K * (M + 1),); ``first_lines`` says where a
+    head begins.
     """
     knots = parameters["knots"]
     values, places, slopes = np.array(_lines(parameters)).reshape(-1, 3).T
