@@ -395,10 +395,55 @@ def test_further_labels_are_of_train_sources_and_parse() -> None:
 def test_rows_added_for_training_are_none_of_those_that_measure() -> None:
     known = {label.sha256 for label in corpus.labels()} | {row.sha256 for row in corpus.written_rows()}
     assert not known & {label.sha256 for label in corpus.labels("further")}
-    assert not known & {row.sha256 for row in corpus.contrast_rows()}
-    keys = {raw.exclusion_key(row.text) for row in corpus.contrast_rows()}
+    added = corpus.contrast_rows() + corpus.everyday_rows()
+    assert not known & {row.sha256 for row in added}
+    keys = {raw.exclusion_key(row.text) for row in added}
     assert not keys & {raw.exclusion_key(row.text) for row in corpus.written_rows(split="dev")}
     assert not keys & raw.exclusions()
+
+
+def test_found_labels_are_of_train_sources_in_two_splits_and_of_no_text_labelled_before() -> None:
+    rows = corpus.labels("found")
+    assert len({row.sha256 for row in rows}) == len({row.id for row in rows}) == len(rows) >= 8_962
+    train = {file.name for file in registry.registered_files() if file.use == "train"}
+    assert {row.source for row in rows} <= train
+    assert {row.use for row in rows} == {"train"}
+    assert {row.split for row in rows} == {"train", "dev"}
+    before = corpus.labels() + corpus.labels("further")
+    assert not {row.sha256 for row in rows} & {row.sha256 for row in before}
+    assert not {row.id for row in rows} & {row.id for row in before}
+    for row in rows:
+        parse_code(row.code)
+
+
+def test_random_draws_and_second_readings_are_of_labelled_texts() -> None:
+    labelled = {label.sha256 for name in ("annotated", "further", "found") for label in corpus.labels(name)}
+    own = {row.sha256 for row in corpus.everyday_rows()}
+    asked = {label.sha256: label.split for name in ("annotated", "found") for label in corpus.labels(name)}
+    for sha256, code in corpus.read_again().items():
+        assert sha256 in own or asked[sha256] == "train"
+        parse_code(code)
+    picked = {label.sha256 for label in corpus.labels("found") if label.picked.startswith("rand_")}
+    assert picked <= set(corpus.drawn())
+    assert set(corpus.drawn()) <= labelled
+    assert set(corpus.drawn().values()) <= set(registry.source_names())
+
+
+def test_everyday_posts_are_whole_and_their_pairs_are_no_others() -> None:
+    rows = corpus.everyday_rows()
+    assert len({row.text for row in rows}) == len({row.id for row in rows}) == len(rows) > 4_500
+    assert {(row.split, row.use, row.source) for row in rows} == {("train", "train", "everyday")}
+    assert all(row.picked for row in rows)
+    pairs: dict[int, list[corpus.AnnotatedRow]] = {}
+    for row in rows:
+        parse_code(row.code)
+        if row.pair is not None:
+            pairs.setdefault(row.pair, []).append(row)
+    assert sum(len(pair) == 2 for pair in pairs.values()) > 1_150
+    assert max(map(len, pairs.values())) == 2
+    others = (*corpus.written_rows(), *corpus.contrast_rows())
+    assert not set(pairs) & {row.pair for row in others}
+    assert not {row.id for row in rows} & {row.id for row in others}
 
 
 def test_exclusion_key_ignores_case_blanks_and_signs() -> None:
@@ -516,6 +561,19 @@ def test_all_annotated_texts_of_training_sources_are_found_again(
     }
     differs = Counter(row.source for row in annotated if raw.text_sha256(row.text) != row.sha256)
     assert differs == {"jigsaw": 52}
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_every_found_label_meets_its_text_again(split: str, public_data: Path) -> None:
+    rows = corpus.found_rows(root=public_data, split=split)
+    assert [row.id for row in rows] == [label.id for label in corpus.labels("found") if label.split == split]
+    # numbers, so that a failing assertion shows no text
+    assert sum(raw.text_sha256(row.text) != row.sha256 for row in rows if row.source != "jigsaw") == 0
+
+
+def test_only_english_sentences_of_tatoeba_serve_the_categories(public_data: Path) -> None:
+    assert {row.label for row in raw.english_rows("tatoeba", root=public_data)} == {"eng"}
+    assert sum(1 for _ in raw.english_rows("xstest", root=public_data)) == _N_TEXTS["xstest"]
 
 
 def test_found_texts_equal_the_annotated_ones(public_data: Path, annotated: list[corpus.AnnotatedRow]) -> None:

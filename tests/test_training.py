@@ -13,7 +13,17 @@ import pytest
 from scipy import sparse
 
 from tests.test_features import LEXICON, SPECS
-from tsclassify.data import annotated_rows, exclusion_key, exclusions, registered_files, written_rows
+from tsclassify.data import (
+    annotated_rows,
+    drawn,
+    everyday_rows,
+    exclusion_key,
+    exclusions,
+    found_rows,
+    registered_files,
+    written_rows,
+)
+from tsclassify.data.raw import text_sha256
 from tsclassify.errors import BundleError, DataError, InputError
 from tsclassify.features.hashed import HashedNgrams
 from tsclassify.features.spec import FeatureSpec
@@ -24,10 +34,18 @@ from tsclassify.model.wordclasses import lexicon_from_mapping, lexicon_to_mappin
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
 from tsclassify.text.normalize import normalize
+from tsclassify.training import training_set
 from tsclassify.training.augment import disguised_copies
 from tsclassify.training.pipeline import coarser, feature_scaling, load_config, train
 from tsclassify.training.soft import read_soft_labels, soft_key, write_soft_labels
-from tsclassify.training.training_set import build_training_set, gold_columns, minimal_pairs, trusting
+from tsclassify.training.training_set import (
+    TrainingSet,
+    build_training_set,
+    gold_columns,
+    minimal_pairs,
+    reread,
+    trusting,
+)
 
 
 def _problem() -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -229,16 +247,69 @@ def test_minimal_pairs_name_the_threat_first() -> None:
     assert all(gold[higher, k] and not gold[lower, :5].any() for higher, lower, k in pairs)
 
 
-def test_no_row_that_measures_is_trained_on(public_data: Path) -> None:
+@pytest.fixture(scope="module")
+def rows(public_data: Path) -> TrainingSet:
     config, _ = load_config(shipped("seeds", "training.toml"))
-    rows = build_training_set(config["rows"], data_root=public_data)
+    return build_training_set(config["rows"], data_root=public_data)
+
+
+def test_no_row_that_measures_is_trained_on(public_data: Path, rows: TrainingSet) -> None:
     used = {exclusion_key(text) for text in rows.texts}
     dev = annotated_rows(root=public_data, split="dev") + written_rows(split="dev")
+    dev += found_rows(root=public_data, split="dev")
     held_out = annotated_rows(root=public_data, use="eval")
     assert not used & {exclusion_key(row.text) for row in (*dev, *held_out)}
     assert not used & exclusions()
-    allowed = {file.name for file in registered_files() if file.use == "train"} | {"written", "contrasts"}
+    allowed = {file.name for file in registered_files() if file.use == "train"} | {"written", "contrasts", "everyday"}
     assert {source["name"] for source in rows.sources} <= allowed
+
+
+def test_found_rows_that_are_held_out_are_reported_on_with_their_labels(public_data: Path, rows: TrainingSet) -> None:
+    dev = found_rows(root=public_data, split="dev")
+    assert rows.found_dev.ids == tuple(row.id for row in dev)
+    assert rows.found_dev.texts == tuple(row.text for row in dev)
+    assert rows.found_dev.categories.tolist() == gold_columns(dev)[0].tolist()
+    assert rows.found_dev.categories.any(axis=0).all()
+
+
+def test_rows_drawn_at_random_say_so_whoever_labelled_them(rows: TrainingSet) -> None:
+    picked = dict(zip(rows.texts, rows.picked, strict=False))
+    known = {text_sha256(text): how for text, how in picked.items()}
+    asked = {sha256: source for sha256, source in drawn().items() if sha256 in known}
+    assert len(asked) > 400
+    assert {sha256: known[sha256] for sha256 in asked} == {sha256: f"rand_{name}" for sha256, name in asked.items()}
+    stated = set(rows.picked[: rows.n_stated])
+    assert {"rand_tatoeba", "rand_ubuntu_irc", "rand_crisislex_t6"} <= set(rows.picked) - stated
+
+
+def test_a_kind_of_row_at_weight_zero_is_left_out_and_the_others_weigh_what_is_stated(public_data: Path) -> None:
+    config, _ = load_config(shipped("seeds", "training.toml"))
+    stated = {"found_weight": 0.25, "everyday_weight": 0.75, "further_weight": 0.0, "contrast_weight": 0.0}
+    some = build_training_set({**config["rows"], **stated, "soft_labels": ""}, data_root=public_data)
+    names = {source["name"] for source in some.sources}
+    assert ("everyday" in names, "contrasts" in names) == (True, False)
+    assert set(some.weights[some.n_stated :].tolist()) == {0.25, 0.75}
+    assert len(some.texts) == some.n_gold
+    assert min(len(found_rows(root=public_data, split="train")), len(everyday_rows())) < some.n_gold - some.n_stated
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "merged"),
+    [
+        ("T/p3/-", "T/p3si/-", "T/p3si/-"),
+        ("T/p3/-", "N/-/j", "T/p3/j"),
+        ("N/-/-", "N/-/rd", "N/-/rd"),
+        ("N/-/-", "T/p3s/r", "N/-/r"),
+        ("IH/g2/r", "I/g3/-", "IH/g3/-"),
+    ],
+)
+def test_a_second_reading_changes_attributes_and_context_only(
+    first: str, second: str, merged: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = replace(written_rows()[0], code=first, sha256="zorp")
+    monkeypatch.setattr(training_set, "read_again", lambda: {"zorp": second})
+    assert reread(row).code == merged
+    assert reread(replace(row, sha256="blick")).code == first
 
 
 def test_what_training_stacks_a_bundle_can_hold() -> None:

@@ -10,7 +10,7 @@ import functools
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,8 +25,12 @@ __all__ = [
     "annotated_rows",
     "contrast_rows",
     "coverage",
+    "drawn",
+    "everyday_rows",
+    "found_rows",
     "further_rows",
     "labels",
+    "read_again",
     "written_rows",
 ]
 
@@ -60,7 +64,7 @@ class AnnotatedRow:
     source
         Source as the annotation names it; ``written`` for our own posts.
     picked
-        How the row was chosen; empty for our own posts.
+        How the row was chosen; for our own everyday posts their kind, for other own posts empty.
     use, split
         ``train`` or ``eval``; ``train`` or ``dev``.
     code
@@ -96,10 +100,7 @@ class Coverage(NamedTuple):
 @functools.cache
 def labels(name: str = "annotated") -> tuple[Label, ...]:
     """All annotations of public texts in ``seeds/labels/<name>.tsv``: hashes and codes, no text."""
-    with shipped("seeds", "labels", f"{name}.tsv").open(encoding="utf-8", newline="") as lines:
-        rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        next(rows)
-        return tuple(Label(*row) for row in rows)
+    return tuple(Label(*row) for row in _table(name))
 
 
 def annotated_rows(
@@ -137,6 +138,49 @@ def further_rows(*, root: str | os.PathLike[str] | None = None) -> list[Annotate
         When a public file that is needed is missing or altered.
     """
     return _joined(list(labels("further")), root)
+
+
+def found_rows(*, root: str | os.PathLike[str] | None = None, split: str | None = None) -> list[AnnotatedRow]:
+    """Public texts that a bundle confused with violence, or drawn at random, read anew (``found.tsv``).
+
+    Most are innocent look-alikes: everyday talk, news and technical chat. Ids in ``nf`` and ``ng`` were read in two
+    early rounds, those in ``q`` later, by a sharper guideline.
+
+    Parameters
+    ----------
+    root
+        Folder of the public files; ``TSCLASSIFY_DATA`` or the cache when none is given.
+    split
+        Only ``train``, or only ``dev``: those are reported on, never trained on.
+
+    Raises
+    ------
+    DataError
+        When a public file that is needed is missing or altered.
+    """
+    return _joined([label for label in labels("found") if _is_chosen(label.split, split)], root)
+
+
+@functools.cache
+def drawn() -> Mapping[str, str]:
+    """Texts drawn at random from whole sources, whoever labelled them: sha256 to source (``labels/drawn.tsv``).
+
+    Priors of ordinary streams are stated on them: rows that were looked for would make violence too frequent, and
+    a draw from what nobody had looked for too rare.
+    """
+    return {row[0]: row[1] for row in _table("drawn")}
+
+
+@functools.cache
+def read_again() -> Mapping[str, str]:
+    """Second readings that look at attributes and context alone: sha256 of the text to code (``labels/reread.tsv``)."""
+    return {row[0]: row[1] for row in _table("reread")}
+
+
+def _table(name: str) -> list[list[str]]:
+    """Rows of ``seeds/labels/<name>.tsv`` below its header."""
+    with shipped("seeds", "labels", f"{name}.tsv").open(encoding="utf-8", newline="") as lines:
+        return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]
 
 
 def _joined(wanted: list[Label], root: str | os.PathLike[str] | None) -> list[AnnotatedRow]:
@@ -223,6 +267,15 @@ def contrast_rows() -> list[AnnotatedRow]:
     return _own("contrasts.jsonl")
 
 
+def everyday_rows() -> list[AnnotatedRow]:
+    """Everyday posts written later for training only (``seeds/everyday.jsonl``), most in minimal pairs.
+
+    A pair tells everyday language from the real thing: the ordinary sense of a violent word from a threat, news from
+    a call, a named place and hour from a plan. ``picked`` holds the kind of situation.
+    """
+    return _own("everyday.jsonl")
+
+
 def _own(name: str) -> list[AnnotatedRow]:
     with shipped("seeds", name).open(encoding="utf-8") as lines:
         return [
@@ -230,7 +283,7 @@ def _own(name: str) -> list[AnnotatedRow]:
                 post["id"],
                 post["text"],
                 post["source"],
-                "",
+                post.get("kind", ""),
                 post["use"],
                 post["split"],
                 post["code"],

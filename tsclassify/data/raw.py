@@ -14,7 +14,16 @@ from tsclassify.data.readers import Record, read_records
 from tsclassify.errors import InputError
 from tsclassify.resources import shipped
 
-__all__ = ["RawRow", "exclusion_key", "exclusions", "normalize_space", "raw_rows", "records", "text_sha256"]
+__all__ = [
+    "RawRow",
+    "english_rows",
+    "exclusion_key",
+    "exclusions",
+    "normalize_space",
+    "raw_rows",
+    "records",
+    "text_sha256",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,14 @@ def raw_rows(source: str, *, root: str | os.PathLike[str] | None = None) -> Iter
     use = files_of([source])[0].use
     rows = _unique_jigsaw(root) if source == "jigsaw" else _unique(source, root)
     return (RawRow(f"{source}-{number}", text, source, use, label) for number, text, label in rows)
+
+
+def english_rows(source: str, *, root: str | os.PathLike[str] | None = None) -> Iterator[RawRow]:
+    """Texts of a source as ``raw_rows`` gives them, without those that the source marks as another language.
+
+    The categories are trained on these. Only ``tatoeba`` names languages; a few tweets of the others are not English.
+    """
+    return (row for row in raw_rows(source, root=root) if source != "tatoeba" or row.label == "eng")
 
 
 def records(source: str, root: str | os.PathLike[str] | None = None) -> Iterator[Record]:

@@ -248,12 +248,15 @@ def train(
     signal_bias = np.zeros(SIGNAL_LANES)
     signal_bias[: len(SIGNALS)] = signals.final.bias
     dev_scores = calibrate(calibration, categories.final.logits(dev_features)).astype(np.float32)
+    found_features = memory.cache(featurize)(rows.found_dev.texts, spec, lexicon)
+    found_scores = calibrate(calibration, categories.final.logits(found_features)).astype(np.float32)
     figures = {
         "dev": _judge(rows.dev_categories, dev_scores, CATEGORIES),
+        "found_dev": _judge(rows.found_dev.categories, found_scores, CATEGORIES),
         "cross_fitted": _judge(gold, scores, CATEGORIES),
         "signals": _judge(signal_gold, signal_scores, SIGNALS),
         "language": language.figures,
-        "random_sample_share": _random_shares(rows, gold),
+        "random_sample_share": _random_shares(rows),
         "source_heads": {
             "n_heads": len(config["stack"]["heads"]),
             "weights": categories.mix.named([head["name"] for head in config["stack"]["heads"]])
@@ -492,10 +495,10 @@ def _judge(gold: NDArray[np.bool_], scores: NDArray[np.floating], names: Sequenc
     return table
 
 
-def _random_shares(rows: TrainingSet, gold: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
+def _random_shares(rows: TrainingSet) -> dict[str, dict[str, float]]:
     """Share of positives among rows drawn at random from each source: priors of real streams."""
     shares: dict[str, dict[str, float]] = {}
-    picked = np.array(rows.picked[: len(gold)])
+    gold, picked = rows.categories[: rows.n_gold] > 0.5, np.array(rows.picked)
     for name in sorted(set(rows.picked)):
         if name.startswith("rand_"):
             here = gold[picked == name]

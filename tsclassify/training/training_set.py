@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 from tsclassify.data import (
     annotated_rows,
     contrast_rows,
+    drawn,
+    english_rows,
+    everyday_rows,
     exclusion_key,
     exclusions,
+    found_rows,
     further_rows,
     raw_rows,
+    read_again,
     registered_files,
     written_rows,
 )
@@ -27,7 +32,37 @@ from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
 from tsclassify.training.soft import read_soft_labels, soft_key
 
-__all__ = ["TrainingSet", "build_training_set", "gold_columns", "minimal_pairs", "source_labels", "trusting"]
+__all__ = [
+    "HeldOut",
+    "TrainingSet",
+    "build_training_set",
+    "gold_columns",
+    "minimal_pairs",
+    "reread",
+    "source_labels",
+    "trusting",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Labelled texts that are only reported on.
+
+    Attributes
+    ----------
+    ids, picked
+        Id of each text's label, and how it was chosen.
+    texts
+        The n texts.
+    categories, signals
+        bool, shapes (n, 7) and (n, 14).
+    """
+
+    ids: tuple[str, ...]
+    picked: tuple[str, ...]
+    texts: tuple[str, ...]
+    categories: NDArray[np.bool_]
+    signals: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,14 +83,17 @@ class TrainingSet:
     n_gold
         Rows with labels of readers.
     n_stated
-        How many of them, the first, are drawn as the dev rows are: those that scores are calibrated and priors
-        and thresholds stated on. The others, hard ones picked or written for training, would shift them.
+        How many of them, the first, are drawn as the dev rows are: those that scores are calibrated and thresholds
+        stated on. The others, hard ones picked or written for training, would shift them.
     picked
-        How each gold row was chosen, for priors.
+        How each gold row was chosen; ``rand_<source>`` for a row drawn at random from a whole source, whichever
+        reading it comes from: priors of ordinary streams are stated on those.
     pairs
         (higher, lower, head) of minimal pairs among the gold rows.
     dev, dev_categories, dev_signals
         Texts of ``split = dev`` and their labels, bool.
+    found_dev
+        Look-alikes and random draws held out (``found_rows(split="dev")``): harder and more ordinary than the dev rows.
     sources
         One mapping per public file that rows came from, with the number of rows.
     """
@@ -72,6 +110,7 @@ class TrainingSet:
     dev: tuple[str, ...]
     dev_categories: NDArray[np.bool_]
     dev_signals: NDArray[np.bool_]
+    found_dev: HeldOut
     sources: tuple[Mapping[str, Any], ...]
 
 
@@ -81,6 +120,20 @@ def gold_columns(rows: Sequence[AnnotatedRow]) -> tuple[NDArray[np.bool_], NDArr
     categories = np.array([one for one, _ in parsed], dtype=np.bool_).reshape(len(rows), len(CATEGORIES))
     signals = np.array([one for _, one in parsed], dtype=np.bool_).reshape(len(rows), len(SIGNALS))
     return categories, signals
+
+
+def reread(row: AnnotatedRow) -> AnnotatedRow:
+    """The row with attributes and context of its second reading, where there is one (``read_again``).
+
+    Categories stay as first read. Attributes are of violence: they are taken where both readings see some, or
+    neither does.
+    """
+    again = read_again().get(row.sha256)
+    if again is None:
+        return row
+    categories, attributes, _ = row.code.split("/")
+    _, other, context = again.split("/")
+    return replace(row, code=f"{categories}/{other if (attributes == '-') == (other == '-') else attributes}/{context}")
 
 
 def minimal_pairs(rows: Sequence[AnnotatedRow], categories: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
@@ -123,54 +176,58 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
     rows = annotated_rows(root=data_root, use="train") + written_rows()
     held_out = {line for line in shipped("seeds", "labels", "hold_out.txt").read_text("ascii").split("\n") if line}
     dev = [row for row in rows if row.split == "dev"]
-    shut = {exclusion_key(row.text) for row in dev} | exclusions()
-    gold = [
+    found = found_rows(root=data_root)
+    found_dev = [row for row in found if row.split == "dev"]
+    shut = {exclusion_key(row.text) for row in (*dev, *found_dev)} | exclusions()
+    stated = [
         row for row in rows if row.split == "train" and row.id not in held_out and exclusion_key(row.text) not in shut
     ]
-    if not gold:
+    if not stated:
         raise DataError("training set: rows must not be empty, got none")
-    n_stated = len(gold)
-    known = shut | {exclusion_key(row.text) for row in gold}
-    further = further_rows(root=data_root) if config["further_weight"] > 0 else []
-    contrasts = contrast_rows() if config["contrast_weight"] > 0 else []
-    gold += [row for row in further if exclusion_key(row.text) not in known]
-    n_further = len(gold) - n_stated
-    gold += [row for row in contrasts if exclusion_key(row.text) not in shut]
+    weights = [config["written_weight"] if row.source == "written" else 1.0 for row in stated]
+    gold = list(stated)
+    known = shut | {exclusion_key(row.text) for row in stated}
+    for some, weight, is_public in (
+        ([row for row in found if row.split == "train"], config["found_weight"], True),
+        (further_rows(root=data_root), config["further_weight"], True),
+        (contrast_rows(), config["contrast_weight"], False),
+        (everyday_rows(), config["everyday_weight"], False),
+    ):
+        # the two posts of one of our pairs may begin with the same hundred letters
+        barred = known if is_public else shut
+        added = [row for row in some if weight > 0 and exclusion_key(row.text) not in barred]
+        known |= {exclusion_key(row.text) for row in added}
+        gold += added
+        weights += [weight] * len(added)
+    gold = [reread(row) for row in gold]
     categories, signals = gold_columns(gold)
     pairs = minimal_pairs(gold, categories)
     group_of: dict[str, int] = {}
     names = (exclusion_key(row.text) if row.pair is None else f"pair {row.pair}" for row in gold)
     groups = np.array([group_of.setdefault(name, len(group_of)) for name in names], dtype=np.int64)
-    soft_texts, soft, soft_weights, counts = _soft_rows(
-        config, shut | {exclusion_key(row.text) for row in gold}, data_root
-    )
-    weights = np.concatenate(
-        [
-            np.array(
-                [config["written_weight"] if row.source == "written" else 1.0 for row in gold[:n_stated]],
-                dtype=np.float32,
-            ),
-            np.full(n_further, config["further_weight"], dtype=np.float32),
-            np.full(len(gold) - n_stated - n_further, config["contrast_weight"], dtype=np.float32),
-            soft_weights,
-        ]
-    )
+    soft_texts, soft, soft_weights, counts = _soft_rows(config, known, data_root)
     dev_categories, dev_signals = gold_columns(dev)
     return TrainingSet(
         texts=(*(row.text for row in gold), *soft_texts),
         categories=np.concatenate([categories.astype(np.float32), soft[:, : len(CATEGORIES)]]),
         signals=np.concatenate([signals.astype(np.float32), soft[:, len(CATEGORIES) :]]),
-        weights=weights,
+        weights=np.concatenate([np.array(weights, dtype=np.float32), soft_weights]),
         groups=groups,
         n_gold=len(gold),
-        n_stated=n_stated,
-        picked=tuple(row.picked for row in gold),
+        n_stated=len(stated),
+        picked=tuple(f"rand_{drawn()[row.sha256]}" if row.sha256 in drawn() else row.picked for row in gold),
         pairs=tuple(pairs),
         dev=tuple(row.text for row in dev),
         dev_categories=dev_categories,
         dev_signals=dev_signals,
+        found_dev=_held_out(found_dev),
         sources=_provenance(gold, counts),
     )
+
+
+def _held_out(rows: Sequence[AnnotatedRow]) -> HeldOut:
+    ids, picked, texts = (tuple(getattr(row, name) for row in rows) for name in ("id", "picked", "text"))
+    return HeldOut(ids, picked, texts, *gold_columns(rows))
 
 
 def _soft_rows(
@@ -186,7 +243,7 @@ def _soft_rows(
         for source in sorted({file.name for file in registered_files() if file.use == "train"}):
             trust = [rule for rule in config.get("trust", ()) if rule["source"] == source]
             weight = max((rule["weight"] for rule in trust), default=config["soft_weight"])
-            for row in raw_rows(source, root=data_root):
+            for row in english_rows(source, root=data_root):
                 value = labels.pop(soft_key(row.text), None)
                 if value is not None and exclusion_key(row.text) not in shut:
                     texts.append(row.text)
@@ -268,7 +325,7 @@ def _provenance(gold: Sequence[AnnotatedRow], soft: Mapping[str, int]) -> tuple[
     ]
     own = [
         {"name": name, "licence": "Apache-2.0", "use": "train", "n_rows": annotated[name]}
-        for name in ("written", "contrasts")
+        for name in ("written", "contrasts", "everyday")
         if name in annotated
     ]
     return (*files, *own)
