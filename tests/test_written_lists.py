@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections import Counter
 from itertools import combinations
@@ -22,6 +23,9 @@ _LISTS = {
     "english_names_train.tsv": (("text", "kind"), 300),
     "english_names_heldout.tsv": (("text", "kind"), 200),
 }
+# The everyday suite: the fewest posts of each part, by the start of their kind.
+_SUITE_PARTS = {"innocent": 640, "plain": 130, "veiled": 60, "long post": 70}
+_EXPECTED = {"innocent": {"none", "no_act"}, "plain": {"looked", "acts"}, "veiled": {"looked"}, "long post": {"looked"}}
 _SEED_ROWS = ("everyday.jsonl", "written.jsonl", "contrasts.jsonl")
 # Scripts that set no blanks between words: a threat of two or three words is one of at most eight characters.
 _NO_BLANKS = ("zh", "ja")
@@ -93,3 +97,56 @@ def test_no_list_to_train_on_holds_a_text_that_measures_models_elsewhere() -> No
     for name in ("foreign_threats_train.tsv", "english_names_train.tsv"):
         texts = [row["text"] for row in _rows(_LANGUAGE / name)]
         assert [text for text in texts if exclusion_key(text) in excluded] == []
+
+
+def _suite() -> list[dict[str, str]]:
+    return _rows(_SEEDS / "suites" / "everyday.tsv")
+
+
+def _part(row: dict[str, str]) -> str:
+    start, colon, _ = row["kind"].partition(":")
+    return start if colon else "innocent"
+
+
+def _runs(text: str, n_words: int) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", _key(text.replace("\\n", " ")))
+    return {tuple(words[at : at + n_words]) for at in range(len(words) - n_words + 1)}
+
+
+def test_the_everyday_suite_is_well_formed() -> None:
+    rows = _suite()
+    assert list(rows[0]) == ["kind", "expected", "text"]
+    parts = Counter(_part(row) for row in rows)
+    assert parts.keys() == _SUITE_PARTS.keys()
+    assert [part for part, at_least in _SUITE_PARTS.items() if parts[part] < at_least] == []
+    assert [row for row in rows if row["expected"] not in _EXPECTED[_part(row)]] == []
+    assert [row for row in rows if any(value != value.strip() or not value for value in row.values())] == []
+    assert [text for text, count in Counter(_key(row["text"]) for row in rows).items() if count > 1] == []
+
+
+def test_long_posts_of_the_everyday_suite_have_60_to_200_words() -> None:
+    long = [row["text"].replace("\\n", " ") for row in _suite() if row["kind"].startswith("long ")]
+    assert [text for text in long if not 60 <= len(text.split()) <= 200] == []
+
+
+def test_the_everyday_suite_is_not_in_what_a_model_is_trained_on() -> None:
+    trained: set[str] = set()
+    runs: set[tuple[str, ...]] = set()
+    paths = [_SEEDS / name for name in _SEED_ROWS] + sorted(_LANGUAGE.glob("*train*"))
+    for path in filter(Path.exists, paths):
+        for text in _keys(path):
+            trained.add(text)
+            runs |= _runs(text, 10)
+    assert runs, "the seeds hold no posts"
+    suite = [row["text"] for row in _suite()]
+    assert [text for text in suite if _key(text.replace("\\n", "\n")) in trained] == []
+    assert [text for text in suite if _runs(text, 10) & runs] == []
+
+
+def test_counts_of_the_everyday_suite_in_the_docs_are_true() -> None:
+    page = (_SEEDS.parent / "docs" / "data.md").read_text(encoding="utf-8")
+    line = next(line for line in page.splitlines() if line.startswith("| `seeds/suites/everyday.tsv`"))
+    parts = Counter(_part(row) for row in _suite())
+    counts = [f"{parts.total():,} posts", f"{parts['innocent']} innocent", f"{parts['plain']} plain"]
+    counts += [f"{parts['veiled']} veiled", f"{parts['long post']} plain ones inside"]
+    assert [count for count in counts if count not in line] == []
