@@ -35,6 +35,8 @@ from tsclassify.features.state import (
     A_LEXICON,
     A_REPEATS,
     A_ROWS,
+    A_SAME,
+    A_SEEDS,
     A_SEEN,
     A_SEQ,
     A_SHOWN,
@@ -61,7 +63,6 @@ from tsclassify.features.state import (
     N_POST,
     N_STAMP,
     N_TABLES,
-    O_SLOTS,
     P_BACK,
     P_BACK_END,
     P_FLAGS,
@@ -71,8 +72,10 @@ from tsclassify.features.state import (
     P_SIZE,
     P_WORD_END,
     P_WORDS,
+    S_KIND,
 )
 from tsclassify.text import rules
+from tsclassify.text.normalize import MAX_TOKENS
 
 __all__ = ["build_features"]
 
@@ -83,9 +86,19 @@ _SEED_FIRST = np.uint64(hashing.SEED_FIRST)
 _SEED_STARTS = np.uint64(hashing.SEED_STARTS)
 _SEED_BACK = np.uint64(hashing.SEED_BACK)
 _SEED_POST = np.uint64(hashing.SEED_POST)
+_HALF = np.uint64(32)
 _GENERIC = np.uint64(0)
 _BEGIN = np.uint64(hashing.MARK_BEGIN)
 _END = np.uint64(hashing.MARK_END)
+
+# What a place shows is the first place that shows the same, or this plus a masked group.
+_SAME_GROUP: Final = MAX_TOKENS + 8
+_SAME_BITS: Final = 16
+"""Four such numbers are one of 64 bits."""
+
+# Kinds of features of one word in the open set.
+_NEGATED: Final = 1 << _SAME_BITS
+_STARTING: Final = 2 << _SAME_BITS
 
 # Post flags that depend on how words are written, in the order of ``POST_FLAGS``; then the first length bucket.
 _HASHTAG: Final = 128
@@ -107,15 +120,15 @@ def open_set(room: int, state: Any) -> Any:
 
 
 @jit
-def is_new(h: Any, state: Any) -> bool:
-    """Add a hash to the open set; False when it is there already."""
-    seen, mask, stamp = u8_at(state[A_SEEN]), state[P_MASK], np.uint64(state[N_STAMP])
-    slot = 2 * (np.int64(h) & mask)
+def is_new(entry: int, state: Any) -> bool:
+    """Add a number to the open set; False when it is there already."""
+    seen, mask, stamp = i8_at(state[A_SEEN]), state[P_MASK], state[N_STAMP]
+    slot = 2 * (np.int64(u8_at(state[A_SEEDS])[S_KIND] * np.uint64(entry) >> _HALF) & mask)
     while seen[slot + 1] == stamp:
-        if seen[slot] == h:
+        if seen[slot] == entry:
             return False
         slot = (slot + 2) & (2 * mask + 1)
-    seen[slot] = h
+    seen[slot] = entry
     seen[slot + 1] = stamp
     return True
 
@@ -184,13 +197,15 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
     seq, words, rows = i8_at(state[A_SEQ]), i4_at(state[A_WORDS]), i4_at(state[A_ROWS])
     infos, hashes = i8_at(state[A_TOKENS]), u8_at(state[A_TOKENS])
     shown, back, repeats = u8_at(state[A_SHOWN]), u8_at(state[A_BACK]), i1_at(state[A_REPEATS])
-    group_key, table = lexicon[O_SLOTS], table_of(state)
+    same = i4_at(state[A_SAME])
+    table = table_of(state)
     ends, first, window, dedup = config[C_ENDS], config[C_FIRST], config[C_WINDOW], config[C_DEDUP] > 0
     every = not config[C_CHAIN]
     state[N_POST] += 1
     post = state[N_POST]
     shown[0] = _BEGIN
     back[0] = _BEGIN
+    same[0] = 0
     repeats[0] = 0
     size = np.int64(ends)
     n_back = np.int64(ends)
@@ -228,15 +243,16 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
             if lexicon[GROUPS + 4 * group] == MODE_FOLD and lexicon[GROUPS + 4 * group + 1] >> last & 1:
                 into = lexicon[GROUPS + 4 * group + 2]
                 if into >= 0:
-                    shown[size - 1] = group_keys[group_key + into]
+                    shown[size - 1] = group_keys[into]
                     back[n_back - 1] = shown[size - 1]
+                    same[size - 1] = _SAME_GROUP + into
                     last = into
                 continue
         h = hashes[row + T_HASH]
         shown[size] = h
         # the group's key, or the own hash, or nothing: the mask is all ones or all zeros
         behind = h & np.uint64(-(info >> BACK_OWN_BIT & 1))
-        behind |= group_keys[group_key + max(group, 0)] & np.uint64(-(info >> BACK_GROUP_BIT & 1))
+        behind |= group_keys[max(group, 0)] & np.uint64(-(info >> BACK_GROUP_BIT & 1))
         back[n_back] = behind
         n_back += every or behind != _GENERIC
         is_masked = info >> MASKED_BIT & 1
@@ -247,7 +263,10 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
         # Only a phrase whose first word stands twice can itself stand twice; and other words show the same group, so
         # that a masked one may repeat unseen.
         repeats[size] = dedup and (is_again or is_masked)
-        repeats[before & 0xFFFFF if is_again else size] = repeats[size]
+        one = before & 0xFFFFF if is_again else size
+        repeats[one] = repeats[size]
+        same[size] = size
+        same[size] = _SAME_GROUP + group if is_masked else same[one]
         counts = not is_masked and not (dedup and is_again)
         words[n_words] = token
         n_words += counts
@@ -261,21 +280,22 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
                 left -= 1
                 single = mix(_SEED_NEGATED, h)
                 rows[write] = row_for(single, table)
-                write += not dedup or is_new(single, state)
+                write += not dedup or is_new(_NEGATED | same[size], state)
             if begins and config[C_STARTS]:
                 single = mix(_SEED_STARTS, h)
                 rows[write] = row_for(single, table)
-                write += not dedup or is_new(single, state)
+                write += not dedup or is_new(_STARTING | same[size], state)
             begins = 0
             if size - ends < first:
-                single = mix(mix(_SEED_FIRST, np.uint64(size - ends)), h)
-                rows[write] = row_for(single, table)
-                write += not dedup or is_new(single, state)
+                # its number makes it new
+                rows[write] = row_for(mix(mix(_SEED_FIRST, np.uint64(size - ends)), h), table)
+                write += 1
         size += 1
     if ends:
         shown[size] = _END
         repeats[size] = 0
         back[n_back] = _END
+        same[size] = size
         n_back += 1
         size += 1
     # two end marks alone are no phrase
@@ -297,10 +317,20 @@ def phrase_at(i: int, seed: Any, step: int, length: int, shown: Any) -> Any:
 
 
 @jit
+def same_at(i: int, step: int, length: int, same: Any) -> Any:
+    """What the words of a phrase show, as one number; a hash would not do: anybody can make two that share one."""
+    number = same[i] << _SAME_BITS | same[i + step]
+    for k in range(2, length):
+        number = number << _SAME_BITS | same[i + k * step]
+    return number
+
+
+@jit
 def add_phrases(write: int, state: Any) -> Any:
     """Phrases of two words and more, and skip pairs; returns the number of rows written."""
     config, rows = i8_at(state[A_CONFIG]), i4_at(state[A_ROWS])
     shown, repeats, twice = u8_at(state[A_SHOWN]), i1_at(state[A_REPEATS]), i4_at(state[A_TWICE])
+    same = i4_at(state[A_SAME])
     size, table = state[P_SIZE], table_of(state)
     n_twice = 0
     for i in range(size):
@@ -313,6 +343,8 @@ def add_phrases(write: int, state: Any) -> Any:
             step, length = config[C_SKIPS + number - n_lengths], 2
             seed = mix(_SEED_SKIP, np.uint64(step))
         end = size - step * (length - 1)
+        # a set of their own for phrases of each kind
+        state[N_STAMP] += 1
         for i in range(end):
             rows[write] = row_for(phrase_at(i, seed, step, length, shown), table)
             write += 1 - repeats[i]
@@ -320,7 +352,7 @@ def add_phrases(write: int, state: Any) -> Any:
             if twice[k] < end:
                 h = phrase_at(twice[k], seed, step, length, shown)
                 rows[write] = row_for(h, table)
-                write += is_new(h, state)
+                write += is_new(same_at(twice[k], step, length, same), state)
     return write
 
 
@@ -333,6 +365,7 @@ def add_back(write: int, state: Any) -> Any:
     # a chain of its two end marks alone says nothing
     if not state[P_SIZE] or (config[C_CHAIN] and n_back <= 2 * config[C_ENDS]):
         return write
+    state[N_STAMP] += 1
     for i in range(n_back if longest else 0):
         h = _SEED_BACK
         known = False
@@ -341,7 +374,8 @@ def add_back(write: int, state: Any) -> Any:
             known = known or (back[j] != _GENERIC and back[j] != _BEGIN and back[j] != _END)
             if known and j - i + 1 >= shortest:
                 rows[write] = row_for(h, table)
-                write += not dedup or is_new(h, state)
+                # chains show groups and listed words, of which nobody can make two that share a hash
+                write += not dedup or is_new(np.int64(h), state)
     return write
 
 

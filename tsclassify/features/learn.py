@@ -20,6 +20,7 @@ from tsclassify.features.memo import (
     hash_codes,
     intern,
     intern_key,
+    place_of,
     stream_at,
     token_of_lexed,
 )
@@ -31,6 +32,7 @@ from tsclassify.features.state import (
     A_LEXED,
     A_REACHES,
     A_REFS,
+    A_SEEDS,
     A_SEQ,
     A_SPARE,
     A_TWINS,
@@ -50,6 +52,7 @@ from tsclassify.features.state import (
     R_TEXT,
     REACH_BYTES,
     REF_ROOM,
+    S_TOKEN,
     WORD,
 )
 from tsclassify.features.stretches import (
@@ -86,13 +89,14 @@ ADD: Final = 6
 """Asks to add up the weights of new words."""
 
 # What is read ahead of a new stretch: of a plain word its hash, its length or 0 for another stretch, what is kept of
-# it, then its letters; of another one how many words it seems to have, then their hashes.
+# it, its seeded hash, then its letters; of another one how many words it seems to have, then their seeded hashes.
 _KEY: Final = 0
 _LENGTH: Final = 1
 _CAPITALS: Final = 2
 _TAIL: Final = 3
 _STARTS: Final = 4
 _GUESSES: Final = 5
+_PLACE: Final = 6
 _LETTERS: Final = 8
 
 _GAPS: Final = rules.GAP_ONE | rules.GAP_WIDE
@@ -196,18 +200,24 @@ def plain_word(text: int, end: int, ahead: Any) -> int:
 @jit
 def guess_words(text: int, end: int, keys: Any, state: Any) -> Any:
     """Ask for what seem to be the words of a stretch before the rules read it; returns the number of their hashes."""
-    data = i1_at(text)
+    data, seeds = i1_at(text), u8_at(state[A_SEEDS])
     n = 0
+    size = S_TOKEN
     h = _SEED_TOKEN
+    place = np.uint64(0)
     for k in range(end + 1):
         letter = data[k] | 32 if k < end else 32
         if 97 <= letter <= 122 or 48 <= letter <= 57:
             h = mix(h, np.uint64(letter))
-        elif letter != 39 and h != _SEED_TOKEN:
-            keys[_LETTERS + n] = h
+            place += seeds[size] * np.uint64(letter)
+            size += 1
+        elif letter != 39 and size > S_TOKEN:
+            keys[_LETTERS + n] = place
             n += 1
-            ask_for_key(h, state)
+            ask_for_key(h, place, state)
+            size = S_TOKEN
             h = _SEED_TOKEN
+            place = np.uint64(0)
     return n
 
 
@@ -219,8 +229,10 @@ def read_ahead(text: int, end: int, at: int, state: Any) -> None:
     ahead[_LENGTH] = length
     if length:
         key = hash_codes(ahead, _LETTERS, length)
+        place = place_of(ahead, _LETTERS, length, state)
         u8_at(at)[_KEY] = key
-        ask_for_key(key, state)
+        u8_at(at)[_PLACE] = place
+        ask_for_key(key, place, state)
     else:
         ahead[_GUESSES] = guess_words(text, end, u8_at(at), state)
 
@@ -241,7 +253,7 @@ def ask_for_new(reach: int, state: Any) -> None:
     for k in range(min(i8_at(reach)[R_NEW], AHEAD)):
         at = reach + R_AHEAD + 8 * AHEAD_WORDS * k
         if i8_at(at)[_LENGTH]:
-            ask_for_codes(u8_at(at)[_KEY], state)
+            ask_for_codes(u8_at(at)[_PLACE], state)
         else:
             for guess in range(i8_at(at)[_GUESSES]):
                 ask_for_codes(u8_at(at)[_LETTERS + guess], state)
@@ -306,7 +318,7 @@ def learn_stretch(h: int, text: int, pos: int, end: int, is_long: int, read: int
     ref = np.int64(0)
     for k in range(count):
         if simple:
-            token = intern_key(u8_at(read)[_KEY], i8_at(read), _LETTERS, simple, 0, state)
+            token = intern_key(u8_at(read)[_KEY], u8_at(read)[_PLACE], i8_at(read), _LETTERS, simple, 0, state)
         else:
             token = token_of_lexed(k, state)
         ref = token | (lexed[6 * k + 5] & 255) << 32
@@ -341,5 +353,5 @@ def learn(state_address: int, text: int, pos: int, end: int, what: int) -> Any:
     h = np.int64(0)
     if not what:
         read_ahead(text + pos, end - pos, state[A_REACHES] + N_REACHES * REACH_BYTES, state)
-        h = hash_at(text + pos, end - pos, u8_at(state[A_KEPT]))
+        h = hash_at(text + pos, end - pos, u8_at(state[A_KEPT]), u8_at(state[A_SEEDS]))
     return learn_stretch(h, text, pos, end, what, state[A_REACHES] + N_REACHES * REACH_BYTES, state)

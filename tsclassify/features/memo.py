@@ -22,6 +22,7 @@ from tsclassify.features.state import (
     A_GROUP_KEYS,
     A_LEXED,
     A_LEXICON,
+    A_SEEDS,
     A_SLOTS,
     A_STREAM,
     A_TOKENS,
@@ -32,11 +33,15 @@ from tsclassify.features.state import (
     GROUPS,
     KINDS,
     MARKS,
+    MAX_STRETCHES,
+    MEMBER_MASK,
+    MEMBER_SHIFT,
     MODE_KEEP,
     MODE_LEAD,
     MODE_MASK,
     N_CODES_USED,
     N_KNOWN,
+    N_STRETCHES,
     N_TABLES,
     NAMES,
     O_CHAIN,
@@ -47,6 +52,7 @@ from tsclassify.features.state import (
     O_SILENT,
     O_SLOTS,
     OUT,
+    S_TOKEN,
     STREAM,
     TOKEN_SLOTS,
 )
@@ -59,6 +65,7 @@ __all__ = [
     "hash_codes",
     "intern",
     "intern_key",
+    "place_of",
     "token_of_lexed",
 ]
 
@@ -89,8 +96,15 @@ GROUP_SHIFT: Final = 32
 IS_SINGLE: Final = 256
 """Flag of a token in a sequence beside those of the rules: one Latin letter."""
 
-# A slot of the token table: bits of the hash, then where the code points begin, then the number of the token.
+MOST_PROBES: Final = 128
+"""Slots that are looked at in vain for one token before the whole memo is given up; at most half of them are in use,
+so that chance does not come near it."""
+
+# A slot of the token table: bits of the seeded hash below those that choose the slot, then where the code points begin,
+# then the number of the token.
 _TAG_BITS: Final = 22
+_SLOT_SHIFT = np.uint64(65 - TOKEN_SLOTS.bit_length())
+_TAG_SHIFT = np.uint64(65 - TOKEN_SLOTS.bit_length() - _TAG_BITS)
 _TAG_MASK: Final = (1 << _TAG_BITS) - 1
 _BEGIN_SHIFT: Final = _TAG_BITS
 _BEGIN_MASK: Final = (1 << 23) - 1
@@ -113,16 +127,22 @@ def stream_at(state: Any, row: int) -> Any:
 
 
 @jit
-def group_of(key: Any, state: Any) -> Any:
-    """Group number of a token hash, or -1."""
-    lexicon, keys = i8_at(state[A_LEXICON]), u8_at(state[A_GROUP_KEYS])
-    size = lexicon[O_SLOTS]
-    members = lexicon[O_MEMBERS]
-    slot = np.int64(key & np.uint64(size - 1))
-    while lexicon[members + slot] >= 0:
-        if keys[slot] == key:
-            return lexicon[members + slot]
-        slot = (slot + 1) & (size - 1)
+def group_of(key: Any, codes: Any, begin: int, length: int, state: Any) -> Any:
+    """Group number of the token with these code points and this hash, or -1."""
+    lexicon, chars = i8_at(state[A_LEXICON]), i4_at(state[A_CHARS])
+    last, members = lexicon[O_SLOTS] - 1, lexicon[O_MEMBERS]
+    slot = np.int64(key) & last
+    member = lexicon[members + 2 * slot + 1]
+    while member:
+        if lexicon[members + 2 * slot] == np.int64(key):
+            # anybody can make another word with the same hash
+            at = member >> MEMBER_SHIFT
+            same = 0 if chars[at - 1] == length else -1
+            while 0 <= same < length and chars[at + same] == codes[begin + same]:
+                same += 1
+            return (member & MEMBER_MASK) - 1 if same == length else -1
+        slot = (slot + 1) & last
+        member = lexicon[members + 2 * slot + 1]
     return -1
 
 
@@ -136,41 +156,61 @@ def hash_codes(codes: Any, begin: int, length: int) -> Any:
 
 
 @jit
+def group_at(codes: Any, begin: int, length: int, state: Any) -> Any:
+    """Group number of the token with these code points, or -1."""
+    return group_of(hash_codes(codes, begin, length), codes, begin, length, state)
+
+
+@jit
+def place_of(codes: Any, begin: int, length: int, state: Any) -> Any:
+    """Seeded hash of a token, which says where it lies; that of its features is known to all, who could flood a slot.
+
+    Source: the multilinear family, as in ``stretches``.
+    """
+    seeds = u8_at(state[A_SEEDS])
+    h = np.uint64(0)
+    for k in range(length):
+        h += seeds[S_TOKEN + k] * np.uint64(codes[begin + k])
+    return h
+
+
+@jit
 def intern(codes: Any, begin: int, length: int, kind: int, state: Any) -> Any:
     """Number of the token with these code points, with ``IS_SINGLE << 32`` when it is one Latin letter."""
-    return intern_key(hash_codes(codes, begin, length), codes, begin, length, kind, state)
+    key, place = hash_codes(codes, begin, length), place_of(codes, begin, length, state)
+    return intern_key(key, place, codes, begin, length, kind, state)
 
 
 @jit
-def ask_for_key(key: Any, state: Any) -> None:
-    """Ask for what is looked up first of a token: its slot, and those of its group."""
+def ask_for_key(key: Any, place: Any, state: Any) -> None:
+    """Ask for what is looked up first of a token: its slot, and that of its group."""
     lexicon = i8_at(state[A_LEXICON])
-    prefetch(state[A_SLOTS] + 8 * np.int64(key & np.uint64(TOKEN_SLOTS - 1)))
-    slot = np.int64(key & np.uint64(lexicon[O_SLOTS] - 1))
-    prefetch(state[A_LEXICON] + 8 * (lexicon[O_MEMBERS] + slot))
-    prefetch(state[A_GROUP_KEYS] + 8 * slot)
+    prefetch(state[A_SLOTS] + 8 * np.int64(place >> _SLOT_SHIFT))
+    slot = np.int64(key) & lexicon[O_SLOTS] - 1
+    prefetch(state[A_LEXICON] + 8 * (lexicon[O_MEMBERS] + 2 * slot))
 
 
 @jit
-def ask_for_codes(key: Any, state: Any) -> None:
+def ask_for_codes(place: Any, state: Any) -> None:
     """Ask for the length and the code points of the token in its slot."""
-    entry = i8_at(state[A_SLOTS])[np.int64(key & np.uint64(TOKEN_SLOTS - 1))]
+    entry = i8_at(state[A_SLOTS])[np.int64(place >> _SLOT_SHIFT)]
     at = state[A_CODES] + 4 * (entry >> _BEGIN_SHIFT & _BEGIN_MASK)
     prefetch(at - 4)
     prefetch(at + 24)
 
 
 @jit
-def intern_key(key: Any, codes: Any, begin: int, length: int, kind: int, state: Any) -> Any:
-    """What ``intern`` does, for a token whose hash is known.
+def intern_key(key: Any, place: Any, codes: Any, begin: int, length: int, kind: int, state: Any) -> Any:
+    """What ``intern`` does, for a token whose hashes are known.
 
-    A slot holds a token's number, where its code points begin and the top bits of its hash, so that a known token
+    A slot holds a token's number, where its code points begin and bits of its seeded hash, so that a known token
     costs two looks into memory: its slot, and its length with the code points, which are compared in full.
     """
-    tag = np.int64(key >> np.uint64(64 - _TAG_BITS))
+    tag = np.int64(place >> _TAG_SHIFT) & _TAG_MASK
     slots, known = i8_at(state[A_SLOTS]), i4_at(state[A_CODES])
     single = IS_SINGLE << 32 if kind == 0 and length == 1 and 97 <= codes[begin] <= 122 else 0
-    slot = np.int64(key & np.uint64(TOKEN_SLOTS - 1))
+    slot = np.int64(place >> _SLOT_SHIFT)
+    probes = 0
     while slots[slot]:
         entry = slots[slot]
         if entry & _TAG_MASK == tag:
@@ -182,6 +222,10 @@ def intern_key(key: Any, codes: Any, begin: int, length: int, kind: int, state: 
                 if same == length:
                     return entry >> _TOKEN_SHIFT | single
         slot = (slot + 1) & (TOKEN_SLOTS - 1)
+        probes += 1
+    if probes > MOST_PROBES:
+        # the next post begins with an empty memo, as if this one were full; within a post a word keeps its number
+        state[N_STRETCHES] = MAX_STRETCHES
     token = state[N_KNOWN]
     state[N_KNOWN] = token + 1
     # the length goes first, so that nothing begins at 0 and no slot in use is 0
@@ -192,23 +236,23 @@ def intern_key(key: Any, codes: Any, begin: int, length: int, kind: int, state: 
     for k in range(length):
         known[at + k] = codes[begin + k]
     i4_at(state[A_BEGINS])[token] = at
-    describe(token, codes[begin], length, kind, key, state)
+    describe(token, at, length, kind, key, state)
     return token | single
 
 
 @jit
-def describe(token: int, first: int, length: int, kind: int, key: Any, state: Any) -> None:
-    """Fill the row of a new token."""
-    lexicon, config = i8_at(state[A_LEXICON]), i8_at(state[A_CONFIG])
+def describe(token: int, at: int, length: int, kind: int, key: Any, state: Any) -> None:
+    """Fill the row of a new token, whose code points begin at `at`."""
+    lexicon, config, known = i8_at(state[A_LEXICON]), i8_at(state[A_CONFIG]), i4_at(state[A_CODES])
     info = kind | length << LENGTH_SHIFT | _FLAG_OF_KIND[kind] << FLAGS_SHIFT
-    if kind == 0 and first >= 128:
+    if kind == 0 and known[at] >= 128:
         info |= _FLAG_SCRIPT << FLAGS_SHIFT
     is_sign = KIND_QUESTION <= kind <= KIND_QUOTE
     if is_sign and lexicon[O_SILENT] >> (kind - KIND_QUESTION) & 1:
         info |= SILENT
     shown = key
     back = BACK_OWN if is_sign or (kind and kind != KIND_EMOJI and not lexicon[O_CHAIN]) else 0
-    group = group_of(key, state)
+    group = group_of(key, known, at, length, state)
     if group >= 0:
         mode = lexicon[GROUPS + 4 * group]
         if mode == MODE_LEAD:
@@ -216,7 +260,7 @@ def describe(token: int, first: int, length: int, kind: int, key: Any, state: An
         else:
             back = BACK_OWN if mode == MODE_KEEP else BACK_GROUP
         if mode == MODE_MASK and lexicon[O_MASK]:
-            shown = u8_at(state[A_GROUP_KEYS])[lexicon[O_SLOTS] + group]
+            shown = u8_at(state[A_GROUP_KEYS])[group]
             info |= MASKED
         if group == lexicon[O_NEGATORS]:
             info |= NEGATOR
@@ -310,8 +354,8 @@ def token_of_lexed(row: int, state: Any) -> Any:
     kind = lexed[6 * row + 4]
     as_kind = 0
     if kind == rules.WORD:
-        if lexed[6 * row + 5] & rules.POSSESSIVE and length > 1 and group_of(hash_codes(out, begin, length), state) < 0:
-            group = group_of(hash_codes(out, begin, length - 1), state)
+        if lexed[6 * row + 5] & rules.POSSESSIVE and length > 1 and group_at(out, begin, length, state) < 0:
+            group = group_at(out, begin, length - 1, state)
             if group >= 0 and i8_at(state[A_LEXICON])[GROUPS + 4 * group] == MODE_MASK:
                 length -= 1
     elif kind == rules.SYMBOL:
@@ -319,7 +363,7 @@ def token_of_lexed(row: int, state: Any) -> Any:
         as_kind = KIND_QUESTION if code == 63 else KIND_EXCLAMATION if code == 33 else KIND_QUOTE
         if code >= 128:
             as_kind = KIND_EMOJI
-    elif not (kind == rules.NUMBER and length > 0 and group_of(hash_codes(out, begin, length), state) >= 0):
+    elif not (kind == rules.NUMBER and length > 0 and group_at(out, begin, length, state) >= 0):
         as_kind = kind
         length = _NAMED_LENGTHS[kind - 1]
         begin = NAMES + 8 * (kind - 1)

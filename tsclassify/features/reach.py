@@ -16,6 +16,7 @@ from tsclassify.features.state import (
     A_KEPT,
     A_LEARN,
     A_REFS,
+    A_SEEDS,
     A_SELF,
     A_TABLE,
     A_TOKENS,
@@ -90,7 +91,7 @@ def find_stretches(text: int, size: int, reach: int, state: Any) -> None:
     head[R_TEXT] = text
     head[R_SIZE] = size
     n = find_edges(text, size, reach) - 1 >> 1
-    table, last_line = state[A_TABLE], state[N_LINES] - 1
+    table, last_line, seeds = state[A_TABLE], state[N_LINES] - 1, u8_at(state[A_SEEDS])
     head[R_N] = n
     for number in range(n):
         begin = edges[2 * number + 1]
@@ -98,7 +99,7 @@ def find_stretches(text: int, size: int, reach: int, state: Any) -> None:
         if length > SHORT:
             head[R_N] = number + 1
             break
-        h = hash_at(text + begin, length, kept)
+        h = hash_at(text + begin, length, kept, seeds)
         prefetch(table + 64 * (h & last_line))
         found[number] = h
 

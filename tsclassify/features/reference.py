@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -58,6 +59,8 @@ class _Sight(NamedTuple):
     leads: tuple[str, ...]
     shown: int
     back: int
+    same: str
+    back_same: str
     is_break: bool
     is_silent: bool
     is_negator: bool
@@ -66,11 +69,14 @@ class _Sight(NamedTuple):
 class _Places:
     """The places of the sequence: what each shows to phrases and to chains, and where it stands."""
 
-    __slots__ = ("back", "ends", "own", "shown", "starts")
+    __slots__ = ("back", "back_same", "ends", "own", "same", "shown", "starts")
 
     def __init__(self) -> None:
         self.shown: list[int] = []
         self.back: list[int] = []
+        # what is shown itself: two words may share a hash, and yet are two
+        self.same: list[str] = []
+        self.back_same: list[str] = []
         self.starts: list[int] = []
         self.ends: list[int] = []
         self.own: list[bool] = []
@@ -80,6 +86,12 @@ Raw = tuple[int, int, int, str]
 """A feature before it gets its bucket: hash, start, end and kind, as in ``Feature``."""
 
 _Settled = tuple[_Places, list[Token], list[Raw], bool]
+
+# What a place shows, where it is no word; no word has a blank.
+_GROUP: Final = " group "
+_NOTHING: Final = " nothing"
+_BEGIN: Final = " begin"
+_END: Final = " end"
 
 _WORDS: Final = 16384
 """Tokens remembered under one lexicon and spec: some megabytes."""
@@ -126,30 +138,35 @@ def _is_symbol(token: Token, signs: str) -> bool:
     return token.type == rules.SYMBOL and token.text in signs
 
 
-def _back_hash(token: Token, group: str | None, spec: FeatureSpec, lexicon: Lexicon) -> int:
+def _behind(token: Token, group: str | None, spec: FeatureSpec, lexicon: Lexicon) -> tuple[int, str]:
+    """Hash and name of what backed-off phrases show."""
     if group is not None:
         if lexicon.modes[group] == "keep":
-            return _token_hash(token.text)
+            return _token_hash(token.text), token.text
         if lexicon.modes[group] != "lead":
             fold = lexicon.folds.get(group)
-            return _group_hash(fold.back if fold is not None and fold.back else group)
+            name = fold.back if fold is not None and fold.back else group
+            return _group_hash(name), _GROUP + name
     named = token.type in (rules.URL, rules.USER, rules.NUMBER, rules.EMAIL)
     if _is_symbol(token, '?!"') or (named and not spec.back_chain):
-        return _token_hash(token.text)
-    return 0
+        return _token_hash(token.text), token.text
+    return 0, _NOTHING
 
 
 def _see(token: Token, spec: FeatureSpec, lexicon: Lexicon) -> _Sight:
     group = lexicon.words.get(token.text)
     is_masked = group is not None and spec.mask and lexicon.modes[group] == "mask"
     fold = None if group is None else lexicon.folds.get(group)
+    back, back_same = _behind(token, group, spec, lexicon)
     return _Sight(
         group=group,
         is_masked=is_masked,
         fold=fold,
         leads=fold.before if fold is not None and spec.mask else (),
         shown=_group_hash(group) if is_masked and group is not None else _token_hash(token.text),
-        back=_back_hash(token, group, spec, lexicon),
+        back=back,
+        same=_GROUP + group if is_masked and group is not None else token.text,
+        back_same=back_same,
         is_break=_is_symbol(token, "?!"),
         is_silent=_is_symbol(token, spec.silent),
         is_negator=group is not None and group == spec.negators,
@@ -169,7 +186,8 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Se
     """The sequence after folding, its tokens, the features of single places, and whether a negator was seen."""
     kept: list[Token] = []
     places = _Places()
-    single: list[Raw] = []
+    # the first of each kind and name counts, or every one
+    single: dict[tuple[str, str, int], Raw] = {}
     known: dict[tuple[str, int], _Sight] = lexicon.known.setdefault(spec, {})
     if len(known) > _WORDS:
         known.clear()
@@ -182,7 +200,7 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Se
         sight = known.get((text, kind))
         if sight is None:
             sight = known[text, kind] = _see(token, spec, lexicon)
-        group, is_masked, fold, leads, shown, back, is_break, is_silent, is_negator = sight
+        group, is_masked, fold, leads, shown, back, same, back_same, is_break, is_silent, is_negator = sight
         if flags & rules.STARTS or is_break:
             left = 0
         begins |= flags & rules.STARTS
@@ -197,11 +215,14 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Se
                 places.ends[-1] = end
                 if fold.into:
                     places.shown[-1] = places.back[-1] = _group_hash(fold.into)
+                    places.same[-1] = places.back_same[-1] = _GROUP + fold.into
                     last = fold.into
                 continue
         kept.append(token)
         places.shown.append(shown)
         places.back.append(back)
+        places.same.append(same)
+        places.back_same.append(back_same)
         places.starts.append(start)
         places.ends.append(end)
         places.own.append(not is_masked)
@@ -210,15 +231,17 @@ def _settle(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> _Se
             negated = True
             left = spec.negation_window
         elif left > 0:
-            single.append((mix(hashing.SEED_NEGATED, shown), start, end, "negated"))
+            key = ("negated", same, number * (spec.dedup == "none"))
+            single.setdefault(key, (mix(hashing.SEED_NEGATED, shown), start, end, "negated"))
             left -= 1
         if begins and spec.starts:
-            single.append((mix(hashing.SEED_STARTS, shown), start, end, "start"))
+            key = ("start", same, number * (spec.dedup == "none"))
+            single.setdefault(key, (mix(hashing.SEED_STARTS, shown), start, end, "start"))
         begins = 0
         if len(kept) <= spec.first:
             h = mix(mix(hashing.SEED_FIRST, len(kept) - 1), shown)
-            single.append((h, start, end, "start"))
-    return places, kept, single, negated
+            single["first", same, number] = (h, start, end, "start")
+    return places, kept, list(single.values()), negated
 
 
 def _add_ends(places: _Places, spec: FeatureSpec) -> None:
@@ -227,6 +250,8 @@ def _add_ends(places: _Places, spec: FeatureSpec) -> None:
     begin, end = places.starts[0], places.ends[-1]
     places.shown = [hashing.MARK_BEGIN, *places.shown, hashing.MARK_END]
     places.back = [hashing.MARK_BEGIN, *places.back, hashing.MARK_END]
+    places.same = [_BEGIN, *places.same, _END]
+    places.back_same = [_BEGIN, *places.back_same, _END]
     places.starts = [begin, *places.starts, end]
     places.ends = [begin, *places.ends, end]
     places.own = [False, *places.own, False]
@@ -235,44 +260,50 @@ def _add_ends(places: _Places, spec: FeatureSpec) -> None:
 def _phrases(places: _Places, spec: FeatureSpec) -> list[Raw]:
     # The steps of ``mix`` are written out: a call for each would take longer than all the rest.
     found: list[Raw] = []
-    all_shown, starts, ends, longest = places.shown, places.starts, places.ends, spec.word_max
+    all_shown, same, starts, ends, longest = places.shown, places.same, places.starts, places.ends, spec.word_max
+    twice, seen = _twice(same, spec), set[Any]()
     for i, (start, has_own) in enumerate(zip(starts, places.own, strict=True)):
         h = hashing.SEED_WORD
         kind = "word"
-        for shown, end in zip(all_shown[i : i + longest], ends[i : i + longest], strict=True):
+        is_once = same[i] not in twice
+        for length, (shown, end) in enumerate(zip(all_shown[i : i + longest], ends[i : i + longest], strict=True)):
             h = ((h ^ shown) * hashing.MULTIPLIER) & hashing.MASK
             h ^= h >> 32
-            if has_own or kind == "phrase":
+            if (has_own or length) and (is_once or _is_new(tuple(same[i : i + length + 1]), seen)):
                 found.append((h, start, end, kind))
             kind = "phrase"
     for skip in spec.skips:
         seed = mix(hashing.SEED_SKIP, skip)
-        for one, other, start, end in zip(all_shown, all_shown[skip:], starts, ends[skip:], strict=False):
+        for i, (one, other, start, end) in enumerate(
+            zip(all_shown, all_shown[skip:], starts, ends[skip:], strict=False)
+        ):
             h = ((seed ^ one) * hashing.MULTIPLIER) & hashing.MASK
             h = ((h ^ h >> 32 ^ other) * hashing.MULTIPLIER) & hashing.MASK
-            found.append((h ^ h >> 32, start, end, "pair"))
+            if same[i] not in twice or _is_new((skip, same[i], same[i + skip]), seen):
+                found.append((h ^ h >> 32, start, end, "pair"))
     return found
 
 
 def _backed_off(places: _Places, spec: FeatureSpec) -> list[Raw]:
-    marks = (hashing.MARK_BEGIN, hashing.MARK_END)
-    every = list(zip(places.back, places.starts, places.ends, strict=True))
+    every = list(zip(places.back, places.starts, places.ends, places.back_same, strict=True))
     if spec.back_chain:
-        every = [place for place in every if place[0]]
-        if all(place[0] in marks for place in every):
+        every = [place for place in every if place[3] != _NOTHING]
+        if all(place[3] in (_BEGIN, _END) for place in every):
             return []
     found: list[Raw] = []
-    for i, (first, start, _) in enumerate(every):
+    same = [place[3] for place in every]
+    twice, seen = _twice(same, spec), set[Any]()
+    for i, (_, start, _, first) in enumerate(every):
         h = hashing.SEED_BACK
         is_known = False
-        for n, (back, _, end) in enumerate(every[i : i + spec.back_max], start=1):
+        for n, (back, _, end, last) in enumerate(every[i : i + spec.back_max], start=1):
             h = ((h ^ back) * hashing.MULTIPLIER) & hashing.MASK
             h ^= h >> 32
-            is_known = is_known or (back != 0 and back not in marks)
-            if is_known and n >= spec.back_min:
+            is_known = is_known or last not in (_NOTHING, _BEGIN, _END)
+            if is_known and n >= spec.back_min and (first not in twice or _is_new(tuple(same[i : i + n]), seen)):
                 # a mark has no words of its own to show
-                begin = every[i + 1][1] if first == hashing.MARK_BEGIN and n > 1 else start
-                stop = every[i + n - 2][2] if back == hashing.MARK_END and n > 1 else end
+                begin = every[i + 1][1] if first == _BEGIN and n > 1 else start
+                stop = every[i + n - 2][2] if last == _END and n > 1 else end
                 found.append((h, begin, stop, "cues"))
     return found
 
@@ -309,6 +340,20 @@ def _flag_bits(tokens: Sequence[Token], negated: bool) -> int:
     )
     bits = sum(1 << number for number, claim in enumerate(claims) if claim)
     return bits | 1 << (len(claims) + min(8, len(tokens).bit_length()))
+
+
+def _is_new(key: Any, seen: set[Any]) -> bool:
+    """Add what a feature is to those seen; False when it is there already."""
+    size = len(seen)
+    seen.add(key)
+    return len(seen) > size
+
+
+def _twice(same: Sequence[str], spec: FeatureSpec) -> set[str]:
+    """What stands in several places, where repeats are left out: only a phrase that begins with it may repeat."""
+    if spec.dedup == "none" or len(set(same)) == len(same):
+        return set()
+    return {name for name, count in Counter(same).items() if count > 1}
 
 
 def _first_of_each(found: Iterable[Raw]) -> list[Raw]:
@@ -350,8 +395,6 @@ def families_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> tuple[list[Ra
     _add_ends(places, spec)
     word += _phrases(places, spec)
     back = _backed_off(places, spec) if spec.back_max else []
-    if spec.dedup != "none":
-        word, back = _first_of_each(word), _first_of_each(back)
     if spec.back_shared:
         word, back = word + back, []
     char = _char_features(kept, spec, lexicon) if spec.char_max else []

@@ -5,6 +5,7 @@ Compiled code is given the address of this one array; ``State`` owns the buffers
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from tsclassify.features.buffers import aligned
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.text.lexicon import MODES, Lexicon
 from tsclassify.text.normalize import MAX_STRETCH, MAX_TOKENS
+from tsclassify.text.rules import MAX_WORD
 from tsclassify.text.table import char_table
 
 __all__ = ["State", "make_tables"]
@@ -82,8 +84,8 @@ PER_TOKEN: Final = 20
     A_SELF, A_LEARN, A_TOKENS, A_SLOTS, A_BEGINS, A_CODES, A_STRETCHES, A_SPARE, A_REFS, A_SEQ, A_STREAM,
     A_LEXED, A_SHOWN, A_BACK, A_REPEATS, A_WORDS, A_ROWS, A_SEEN, A_PIECES, A_SUMS, A_KEPT, A_CHARS, A_TWINS,
     A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA, A_TABLE, A_REACHES, A_TWICE,
-    A_DUE, A_PADDED,
-) = range(20, 55)  # fmt: skip
+    A_DUE, A_PADDED, A_SEEDS, A_SAME,
+) = range(20, 57)  # fmt: skip
 
 # Rows of the stream.
 (CODES, KINDS, MARKS, WORD, OUT) = range(5)
@@ -94,11 +96,20 @@ PER_TOKEN: Final = 20
     C_N_SKIPS, C_CHAIN, C_SHARED, C_ENDS, C_SKELETONS, C_SKIPS,
 ) = range(17)  # fmt: skip
 
-# Places in the lexicon: options, then per group (mode, fold after or before, fold into, spare), then the hash table's
-# groups.
+# Places in the lexicon: options, then per group (mode, fold after or before, fold into, spare), then the hash table:
+# per slot a hash, and where in the character table the code points of its word stand, behind their number, above its
+# group + 1.
 (O_EXPANSIONS, O_SLOTS, O_MASK, O_NEGATORS, O_CHAIN, O_SILENT, O_MEMBERS) = range(7)
+MEMBER_SHIFT: Final = 8
+MEMBER_MASK: Final = (1 << MEMBER_SHIFT) - 1
 GROUPS: Final = 16
 (MODE_MASK, MODE_BACK, MODE_KEEP, MODE_FOLD, MODE_LEAD) = range(5)
+
+# Places in the seeds: of the bytes of a stretch, of a feature's kind and its words, of the code points of a token.
+S_STRETCH: Final = 0
+S_KIND: Final = 6
+S_TOKEN: Final = 16
+SEEDS: Final = S_TOKEN + MAX_WORD + 16
 
 
 def make_config(spec: FeatureSpec) -> NDArray[np.int64]:
@@ -126,22 +137,24 @@ def make_tables(spec: FeatureSpec, lexicon: Lexicon) -> dict[int, NDArray[Any]]:
     size = 64
     while size < 4 * len(lexicon.words):
         size *= 2
-    keys = np.zeros(size + len(groups), dtype=np.uint64)
+    keys = np.zeros(len(groups), dtype=np.uint64)
     head = np.zeros(GROUPS + 4 * len(groups), dtype=np.int64)
-    members = np.full(size, -1, dtype=np.int64)
+    members = np.zeros((size, 2), dtype=np.uint64)
+    chars = np.concatenate([table.index, table.entries, table.expansions])
+    codes: list[int] = []
     for word, group in lexicon.words.items():
         key = hashing.text_hash(word)
         slot = key & (size - 1)
-        while members[slot] >= 0:
-            if int(keys[slot]) == key:
+        while members[slot, 1]:
+            if int(members[slot, 0]) == key:
                 raise InputError("lexicon: words must have distinct hashes, got two that share one")
             slot = (slot + 1) & (size - 1)
-        keys[slot] = key
-        members[slot] = groups.index(group)
+        members[slot] = key, len(chars) + len(codes) + 1 << MEMBER_SHIFT | groups.index(group) + 1
+        codes += [len(word), *map(ord, word)]
     for number, group in enumerate(groups):
         fold = lexicon.folds.get(group)
         shown = fold.back if fold is not None and fold.back else group
-        keys[size + number] = hashing.chain(hashing.SEED_GROUP, map(ord, shown))
+        keys[number] = hashing.chain(hashing.SEED_GROUP, map(ord, shown))
         head[GROUPS + 4 * number] = MODES.index(lexicon.modes[group])
         if fold is not None:
             head[GROUPS + 4 * number + 1] = sum(1 << groups.index(near) for near in (*fold.after, *fold.before))
@@ -153,16 +166,15 @@ def make_tables(spec: FeatureSpec, lexicon: Lexicon) -> dict[int, NDArray[Any]]:
     head[O_CHAIN] = spec.back_chain
     head[O_SILENT] = sum(1 << bit for bit, sign in enumerate('?!"') if sign in spec.silent)
     head[O_MEMBERS] = len(head)
-    chars = np.concatenate([table.index, table.entries, table.expansions])
     twins = np.concatenate([table.twin_codes, table.twin_letters])
     # bytes of a stretch of 0 to 24 bytes that belong to each word of its key
     kept = [[(1 << 8 * min(max(length - at, 0), 8)) - 1 for at in (0, 8, 16, 24)] for length in range(25)]
     return {
-        A_CHARS: chars.astype(np.int32),
+        A_CHARS: np.concatenate([chars, np.array(codes, dtype=np.int64)]).astype(np.int32),
         # the number of items goes first, as compiled code expects
         A_TWINS: np.concatenate([[len(twins)], twins]).astype(np.int64),
         A_GROUP_KEYS: keys,
-        A_LEXICON: np.concatenate([head, members]),
+        A_LEXICON: np.concatenate([head, members.view(np.int64).ravel()]),
         A_CONFIG: make_config(spec),
         A_NORMS: make_norms(spec),
         A_KEPT: np.array(kept, dtype=np.uint64),
@@ -208,6 +220,7 @@ class State:
             A_LEXED: aligned(6 * (STREAM + 1), np.int64),
             A_SHOWN: aligned(MAX_TOKENS + 8, np.uint64),
             A_BACK: aligned(MAX_TOKENS + 8, np.uint64),
+            A_SAME: aligned(MAX_TOKENS + 8, np.int32),
             A_REPEATS: aligned(MAX_TOKENS + 8, np.uint8),
             A_TWICE: aligned(MAX_TOKENS + 8, np.int32),
             A_WORDS: aligned(MAX_TOKENS + 8, np.int32),
@@ -217,6 +230,8 @@ class State:
             A_PIECES: aligned(MOST_PIECES, np.uint64),
             A_DUE: aligned(32 * DUE + 4 * DUE_ROWS, np.uint8),
             A_SUMS: aligned(32, np.int64),
+            # where things lie in memory is nobody's to foresee; what is found there does not depend on it
+            A_SEEDS: np.frombuffer(bytearray(os.urandom(8 * SEEDS)), dtype=np.uint64),
         }
         names = ("<url>", "<user>", "<num>", "<email>")
         for number, name in enumerate(names):

@@ -11,9 +11,10 @@ from typing import Any, Final
 import numpy as np
 
 from tsclassify.features.buffers import i8_at, load_word, matching_row, u8_at
-from tsclassify.features.compiled import jit
+from tsclassify.features.compiled import jit, mix
 from tsclassify.features.state import (
     A_KEPT,
+    A_SEEDS,
     A_SLOTS,
     A_STRETCHES,
     A_TABLE,
@@ -29,6 +30,8 @@ from tsclassify.features.state import (
     N_REFS_USED,
     N_STRETCHES,
     REF_ROOM,
+    S_STRETCH,
+    SEEDS,
     TOKEN_SLOTS,
     TOKENS,
 )
@@ -52,29 +55,32 @@ COUNT_SHIFT: Final = 51
 COUNT_MASK: Final = 0x1FFF
 REF_MASK: Final = (1 << GAP_SHIFT) - 1
 
-_MIX_0 = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xD6E8FEB86659FD93)
-_MIX_2 = np.uint64(0xC2B2AE3D27D4EB4F)
+_HALF = np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+_ONE = np.uint64(1)
 
 
 @jit
-def hash_of(key_0: Any, key_1: Any, key_2: Any) -> Any:
-    """Hash of the bytes of a stretch, of 24 bits.
+def hash_of(key_0: Any, key_1: Any, key_2: Any, seeds: Any) -> Any:
+    """Seeded hash of the bytes of a stretch, of 24 bits.
 
-    Source: multiplicative hashing (Knuth, The Art of Computer Programming 3, section 6.4); the sum is that of three
-    independent multipliers.
+    Source: the multilinear family of Lemire and Kaser (Strongly universal string hashing is fast, 2014): whoever does
+    not know the seeds cannot make two stretches collide more often than chance does.
     """
-    h = (key_0 ^ (key_1 * _MIX_1) ^ (key_2 * _MIX_2)) * _MIX_0
-    return np.int64((h ^ (h >> np.uint64(29))) >> np.uint64(40))
+    h = (key_0 & _LOW) * seeds[S_STRETCH] + (key_0 >> _HALF) * seeds[S_STRETCH + 1]
+    h += (key_1 & _LOW) * seeds[S_STRETCH + 2] + (key_1 >> _HALF) * seeds[S_STRETCH + 3]
+    h += (key_2 & _LOW) * seeds[S_STRETCH + 4] + (key_2 >> _HALF) * seeds[S_STRETCH + 5]
+    return np.int64(h >> np.uint64(40))
 
 
 @jit
-def hash_at(text: int, length: int, kept: Any) -> Any:
+def hash_at(text: int, length: int, kept: Any, seeds: Any) -> Any:
     """Hash of a stretch of up to ``SHORT`` bytes where it stands."""
     return hash_of(
         load_word(text) & kept[4 * length],
         load_word(text + 8) & kept[4 * length + 1],
         load_word(text + 16) & kept[4 * length + 2],
+        seeds,
     )
 
 
@@ -109,13 +115,13 @@ def grow(state: Any) -> None:
     """Move all stretches to a larger table, which lies behind the one in use."""
     old, lines = state[A_TABLE], state[N_LINES]
     new, more = old + 64 * lines, GROWTH * lines
-    rows = i8_at(new)
+    rows, seeds = i8_at(new), u8_at(state[A_SEEDS])
     for word in range(8 * more):
         rows[word] = 0
     for number in range(2 * lines):
         source = u8_at(old + 32 * number)
         if source[0]:
-            at = free_row(hash_of(source[0], source[1], source[2]), new, more)
+            at = free_row(hash_of(source[0], source[1], source[2], seeds), new, more)
             if at:
                 for word in range(4):
                     u8_at(at)[word] = source[word]
@@ -141,7 +147,7 @@ def new_row(h: int, text: int, length: int, state: Any) -> Any:
 
 @jit
 def make_room(state: Any) -> None:
-    """Forget everything when the next post might not fit: one interns at most 50,000 tokens."""
+    """Forget everything when the next post might not fit: one interns at most 50,000 tokens. Seeds are new then."""
     if (
         state[N_KNOWN] > TOKENS - 2 * MAX_TOKENS
         or state[N_CODES_USED] > CODE_ROOM - 52_000 * rules.MAX_WORD
@@ -153,7 +159,9 @@ def make_room(state: Any) -> None:
         state[N_LIFE] += 1
         state[N_LINES] = FIRST_LINES
         state[A_TABLE] = state[A_STRETCHES]
-        slots, stretches = i8_at(state[A_SLOTS]), i8_at(state[A_STRETCHES])
+        slots, stretches, seeds = i8_at(state[A_SLOTS]), i8_at(state[A_STRETCHES]), u8_at(state[A_SEEDS])
+        for place in range(SEEDS):
+            seeds[place] = mix(seeds[place], _ONE)
         for slot in range(TOKEN_SLOTS):
             slots[slot] = 0
         for word in range(8 * FIRST_LINES):

@@ -28,6 +28,9 @@ Of 4, 12 and 24 the last was the fastest over 436 public posts with findings, ea
 _KINDS: Final = ("phrase", "post", "word")
 """Kinds of places in the order in which equal spans are listed; a place is the number ``start, end, kind``."""
 
+_LONGEST: Final = 64
+"""Letters of a word as it is written, up to which its runs are kept."""
+
 _END_BITS: Final = 30
 _PHRASE, _POST, _WORD = range(3)
 
@@ -48,7 +51,8 @@ class Explainer:
         # runs are kept by the word's own feature; a shorter one could be the blank behind a word, which is shown at
         # the word that follows
         self._remembers = spec.word_max >= 1 and spec.char_max > 0 and spec.char_min >= 2
-        self._runs: dict[int, NDArray[np.int64]] = {}
+        # two words may share a hash, so what is written belongs to the key
+        self._runs: dict[tuple[int, str], NDArray[np.int64]] = {}
 
     def account(self, text: str) -> Account:
         """Everything that adds to the logits of one text, once for all names."""
@@ -57,7 +61,7 @@ class Explainer:
             word, _, back, post = families_of(text, self._light, lexicon)
             own = [number for number, raw in enumerate(word) if raw[3] == "word"]
             words = [word[number] for number in own]
-            runs = [self._runs.get(h) for h, _, _, _ in words]
+            runs = [self._runs.get((h, text[start:end])) for h, start, end, _ in words]
             if 0 < sum(run is None for run in runs) <= _NEW_WORDS:
                 runs = [self._run_of(text, raw) if run is None else run for run, raw in zip(runs, words, strict=True)]
             known = [run for run in runs if run is not None]
@@ -78,7 +82,7 @@ class Explainer:
         found = list(chain.from_iterable(families))
         buckets = buckets_of(found, spec)
         if self._remembers:
-            self._learn(families[0], families[1], buckets[len(families[0]) :])
+            self._learn(text, families[0], families[1], buckets[len(families[0]) :])
         sizes = [len(family) for family in families]
         return Account(self.scorer, text, sizes, buckets, np.array(_places(found), dtype=np.int64))
 
@@ -87,15 +91,15 @@ class Explainer:
         h, start, end, _ = raw
         word, char, _, _ = families_of(text[start:end], self.scorer.spec, self.scorer.lexicon)
         # a word's feature is the hash of what it reads as, and its letter runs come of nothing else
-        if [found[0] for found in word if found[3] == "word"] != [h]:
+        if [found[0] for found in word if found[3] == "word"] != [h] or end - start > _LONGEST:
             return None
         if len(self._runs) >= _WORDS:
             self._runs.clear()
-        run = self._runs[h] = buckets_of(char, self.scorer.spec)
+        run = self._runs[h, text[start:end]] = buckets_of(char, self.scorer.spec)
         return run
 
-    def _learn(self, word: Sequence[Raw], char: Sequence[Raw], buckets: NDArray[np.int64]) -> None:
-        """Keep the buckets of each word's letter runs under the word's hash."""
+    def _learn(self, text: str, word: Sequence[Raw], char: Sequence[Raw], buckets: NDArray[np.int64]) -> None:
+        """Keep the buckets of each word's letter runs under the word's hash and how it is written."""
         words = [raw for raw in word if raw[3] == "word"]
         if len(words) > _WORDS or not _are_apart(words):
             return
@@ -106,8 +110,9 @@ class Explainer:
         if len(self._runs) + len(words) > _WORDS:
             self._runs.clear()
         cuts = np.searchsorted(np.array(owners, dtype=np.int64), np.arange(len(words) + 1)).tolist()
-        for (h, _, _, _), (first, end) in zip(words, pairwise(cuts), strict=True):
-            self._runs[h] = buckets[first:end].copy()
+        for (h, start, stop, _), (first, end) in zip(words, pairwise(cuts), strict=True):
+            if stop - start <= _LONGEST:
+                self._runs[h, text[start:stop]] = buckets[first:end].copy()
 
 
 class Account:
