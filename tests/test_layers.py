@@ -19,8 +19,6 @@ OWN = {"tsclassify"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
 # What a declared package always brings along, and is part of how it is used.
 BROUGHT = {"markupsafe": "jinja2", "pandas": "datasets", "pydantic-core": "pydantic", "requests": "pooch"}
-# Only to make the table of characters anew; named where that is explained.
-FOR_TABLE = {"confusable-homoglyphs", "emoji"}
 # Still to be broken up.
 KNOWN_LOOPS = {
     ("tsclassify.batch.reading", "tsclassify.batch.tables"),
@@ -119,7 +117,7 @@ def test_what_the_package_imports_is_declared_and_locked() -> None:
     optional = stated([line for name in ("teacher", "ray", "spark") for line in project["optional-dependencies"][name]])
     names = {DISTRIBUTIONS.get(name, name).replace("_", "-") for name in imported()}
     assert {"llvmlite", "numba", "numpy"} <= names
-    assert names - FOR_TABLE - BROUGHT.keys() <= needed | optional
+    assert names - BROUGHT.keys() <= needed | optional
     assert set(BROUGHT.values()) <= needed
     locked = stated([line for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line])
     assert needed | BROUGHT.keys() <= locked

@@ -144,8 +144,3 @@ def test_table_is_a_fixed_point() -> None:
         entry = entries[index[target >> 8] * 256 + (target & 255)]
         assert not entry & 24
         assert entry >> 8 in (0, target)
-
-
-def test_emoji_have_cldr_names() -> None:
-    assert char_table().emoji_name(ord("💣")) == "bomb"
-    assert char_table().emoji_name(ord("a")) == ""

@@ -14,7 +14,6 @@ from tsclassify.review.statistics import (
     difference,
     kaplan_meier,
     rate_ratio,
-    rogan_gladen,
     share,
     survival_quantile,
 )
@@ -129,18 +128,6 @@ def test_correction_recovers_the_true_share() -> None:
         found = corrected_share(400, 10_000, int(pick[flag].sum()), 100, int(pick[~flag].sum()), 400)
         covered += found.low <= 0.03 <= found.high
     assert covered >= 190
-
-
-def test_rogan_gladen_inverts_the_flagged_share() -> None:
-    # prevalence .03, recall .8, specificity .98: flagged share .03 * .8 + .97 * .02 = .0434
-    found = rogan_gladen(43_400, 1_000_000, 800, 1000, 9800, 10_000)
-    assert found.value == pytest.approx(0.03, abs=1e-9)
-    assert found.low < 0.03 < found.high
-
-
-def test_rogan_gladen_refuses_a_model_no_better_than_chance() -> None:
-    with pytest.raises(InputError, match="better than chance"):
-        rogan_gladen(5, 100, 1, 10, 5, 10)
 
 
 def test_difference_is_exact_at_the_ends() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tsclassify.terminal import harmless
+
 __all__ = ["READS_AS", "SIGNAL_SAYS", "duration_words", "joined", "quoted", "signal_says"]
 
 READS_AS: Final = {
@@ -76,8 +78,7 @@ def quoted(text: str) -> str:
     >>> print(quoted("burn\\nit\\u202e"))
     “burn it·”
     """
-    visible = "".join(c if c.isprintable() else " " if c.isspace() else "·" for c in text)
-    return f"“{visible.strip()}”"
+    return f"“{harmless(text, lambda character: ' ' if character.isspace() else '·').strip()}”"
 
 
 def duration_words(seconds: int) -> str:

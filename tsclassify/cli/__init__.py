@@ -10,6 +10,7 @@ import click
 
 from tsclassify._version import __version__
 from tsclassify.errors import GateError, TsclassifyError
+from tsclassify.terminal import plain_page
 
 __all__ = ["main"]
 
@@ -63,8 +64,7 @@ def cli() -> None:
 
 def _say(error: object) -> None:
     """Tell an error on stderr, without a character that a terminal would obey: names of files may hold any."""
-    told = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(error))
-    click.echo(f"tsclassify: {told}", err=True)
+    click.echo(f"tsclassify: {plain_page(str(error))}", err=True)
 
 
 def _open_streams() -> None:

@@ -24,9 +24,10 @@ def command(policy_name: str, show_all: bool) -> None:
     from rich.text import Text
 
     from tsclassify.classifier import load
-    from tsclassify.cli.display import plain, tier_style
+    from tsclassify.cli.display import tier_style
     from tsclassify.policy import Policy
     from tsclassify.resources import shipped
+    from tsclassify.terminal import plain
 
     lines = shipped("seeds", "posts.jsonl").read_text(encoding="utf-8").splitlines()
     items = [json.loads(line) for line in lines]

@@ -21,8 +21,8 @@ def command(text: str, category: str | None, model_path: str | None, top: int, a
     import sys
 
     from tsclassify.classifier import load
-    from tsclassify.cli.display import plain, plain_json
     from tsclassify.errors import InputError
+    from tsclassify.terminal import plain, plain_json
 
     if text == "-":
         try:

@@ -210,7 +210,7 @@ def standing(ledger: str, subject: str, policy_name: str, at: str, as_json: bool
     if as_json:
         click.echo(msgspec.json.encode(found.to_dict()).decode())
         return
-    from tsclassify.cli.display import plain
+    from tsclassify.terminal import plain
 
     def say(text: str) -> None:
         # Names in a ledger are those of others.

@@ -29,7 +29,7 @@ def show(path: str | None, card: bool, as_json: bool) -> None:
     from rich.text import Text
 
     from tsclassify.classifier import load, locate_bundle
-    from tsclassify.cli.display import escaped, plain, plain_page
+    from tsclassify.terminal import escaped, plain, plain_page
 
     folder = locate_bundle(path)
     classifier = load(folder)

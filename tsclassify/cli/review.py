@@ -68,7 +68,7 @@ def _table(found: PlatformReview) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from tsclassify.cli.display import plain
+    from tsclassify.terminal import plain
 
     def shown(text: str) -> Text:
         # Names in a ledger are those of others.

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from tsclassify.terminal import harmless
+
 __all__ = ["MAX_FAULTS", "MAX_HINTS", "Fault", "Mark", "nearest", "render", "shown"]
 
 MAX_FAULTS: Final = 1000
@@ -84,7 +86,7 @@ class Fault:
 
 def _plain(text: str) -> str:
     """A text as a terminal may show it: one character for each, none that moves or turns others."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return harmless(text, lambda character: "\ufffd")
 
 
 def render(faults: Iterable[Fault]) -> str:

@@ -19,7 +19,6 @@ __all__ = [
     "difference",
     "kaplan_meier",
     "rate_ratio",
-    "rogan_gladen",
     "share",
     "survival_quantile",
 ]
@@ -277,47 +276,3 @@ def corrected_share(
         for b in (omitted.low, omitted.high)
     ]
     return Estimate(value, max(0.0, min(corners)), min(1.0, max(corners)), n_flagged + n_clean, level)
-
-
-def rogan_gladen(
-    flagged: int, n: int, caught: int, n_positive: int, cleared: int, n_negative: int, *, level: float = 0.95
-) -> Estimate:
-    """Share of true violations from the flagged share and the model's recall and specificity, measured elsewhere.
-
-    Parameters
-    ----------
-    flagged, n
-        Items flagged, and all items.
-    caught, n_positive
-        True violations of another labelled set that the model flags, and all of them.
-    cleared, n_negative
-        Clean items of that set that it does not flag, and all of them.
-
-    Notes
-    -----
-    ``(q + specificity - 1) / (recall + specificity - 1)``, cut to [0, 1], ends from joint exact intervals. It holds
-    only when the model errs alike on both sets. Source: Rogan and Gladen 1978, American Journal of Epidemiology 107.
-
-    Raises
-    ------
-    InputError
-        When the model is no better than chance on the labelled set.
-    """
-    each = 1 - (1 - level) / 3
-    q, recall = share(flagged, n, level=each), share(caught, n_positive, level=each)
-    specificity = share(cleared, n_negative, level=each)
-    if not recall.value + specificity.value > 1:
-        raise InputError("statistics: labelled set must show a model better than chance, got recall + specificity <= 1")
-
-    def solve(a: float, b: float, c: float) -> float:
-        gain = b + c - 1
-        return min(1.0, max(0.0, (a + c - 1) / gain)) if gain > 0 else 1.0
-
-    corners = [
-        solve(a, b, c)
-        for a in (q.low, q.high)
-        for b in (recall.low, recall.high)
-        for c in (specificity.low, specificity.high)
-    ]
-    value = solve(q.value, recall.value, specificity.value)
-    return Estimate(value, min(corners), max(corners), n_positive + n_negative, level)

@@ -27,8 +27,6 @@ class CharTable:
         uint32: a length, then that many code points.
     twin_codes, twin_letters
         uint32: letters of other scripts by rising code point, and the Latin letter each looks like.
-    emoji_codes, emoji_names
-        uint32 and str: emoji by rising code point, and their CLDR short names.
     versions
         Unicode version and sources, as text.
     """
@@ -38,16 +36,7 @@ class CharTable:
     expansions: NDArray[np.uint32]
     twin_codes: NDArray[np.uint32]
     twin_letters: NDArray[np.uint32]
-    emoji_codes: NDArray[np.uint32]
-    emoji_names: NDArray[np.str_]
     versions: tuple[str, ...]
-
-    def emoji_name(self, code: int) -> str:
-        """CLDR short name of an emoji, or empty."""
-        at = int(np.searchsorted(self.emoji_codes, code))
-        if at < len(self.emoji_codes) and int(self.emoji_codes[at]) == code:
-            return str(self.emoji_names[at])
-        return ""
 
 
 @functools.cache

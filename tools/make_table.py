@@ -1,6 +1,6 @@
 """Build ``charmap.npz``, the per-code-point table of normalization. Run once per Unicode version, by hand.
 
-``python -m tsclassify.text.make_table`` needs ``confusable-homoglyphs`` (Unicode confusables) and ``emoji``
+``python tools/make_table.py`` needs ``confusable-homoglyphs`` (Unicode confusables) and ``emoji``
 (CLDR short names); the table it writes is shipped, so that scores never depend on the user's Python.
 """
 
@@ -151,15 +151,12 @@ def build() -> dict[str, Any]:
             expansions += [len(target), *map(ord, target)]
         entries[code] = EXPANDS | disguised | known[target] << 8
     blocks, index = np.unique(entries.reshape(-1, 256), axis=0, return_inverse=True)
-    named = sorted(code for code in map(ord, names) if entries[code] & 7 == EMOJI)
     return {
         "index": index.reshape(-1).astype(np.uint16),
         "entries": blocks.reshape(-1).astype(np.uint32),
         "expansions": np.array(expansions, dtype=np.uint32),
         "twin_codes": np.array(sorted(twins), dtype=np.uint32),
         "twin_letters": np.array([twins[code] for code in sorted(twins)], dtype=np.uint32),
-        "emoji_codes": np.array(named, dtype=np.uint32),
-        "emoji_names": np.array([names[chr(code)] for code in named]),
         "versions": np.array(
             [f"unicode {unicodedata.unidata_version}", "confusable-homoglyphs 3.3.1", f"emoji {emoji.__version__}"]
         ),
@@ -167,9 +164,9 @@ def build() -> dict[str, Any]:
 
 
 def main() -> int:
-    """Write the table beside this module."""
+    """Write the table into the package."""
     arrays = build()
-    path = Path(__file__).with_name("charmap.npz")
+    path = Path(__file__).resolve().parents[1] / "tsclassify" / "text" / "charmap.npz"
     np.savez_compressed(path, **arrays)
     sys.stdout.write(f"{path.name}: {', '.join(arrays['versions'])}, {path.stat().st_size} bytes\n")
     return 0
