@@ -25,7 +25,7 @@ def readme_block(root: Path) -> str:
     manifest = json.loads((root / "models" / "en-v1" / "manifest.json").read_text(encoding="utf-8"))
     quality = json.loads((root / "docs" / "figures" / "quality.json").read_text(encoding="utf-8"))
     models = quality["models"]
-    sources = {source["name"] for source in manifest["sources"]} - {"written", "contrasts"}
+    sources = {source["name"] for source in manifest["sources"]} - {"written", "contrasts", "everyday"}
     n_rows = manifest["figures"]["n_rows"]
     rows = manifest["figures"]["dev"]
     low, high = quality["dev_gain_interval"]
