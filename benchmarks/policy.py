@@ -1,4 +1,4 @@
-"""Time the policy language: loading 300 lines, and a million items through a pack of 20 conditions.
+"""Time the policy language: loading 300 lines, proofs over the packs, a million items through 20 conditions.
 
 Run: python benchmarks/policy.py [--items 1000000] [--repeat 5]
 Prints one JSON line per figure; CPU seconds, median of the repeats.
@@ -13,7 +13,8 @@ import numpy as np
 from timing import cpu_seconds
 
 import tsclassify as ts
-from tsclassify.policy import Decider, ItemColumns, Policy
+from tsclassify.policy import Decider, ItemColumns, Policy, shipped_names
+from tsclassify.policy.analysis import remarks
 from tsclassify.policy.conditions import leaves
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -52,6 +53,10 @@ def main() -> None:
     load_s = cpu_seconds(lambda: Policy.parse(content), arguments.repeat)
     print(json.dumps({"figure": "load", "n_lines": content.count(b"\n"), "ms": round(load_s * 1e3, 1)}))
     info = ts.load().info
+    for name in shipped_names():
+        pack = Policy.load(name)
+        analysis_s = cpu_seconds(lambda pack=pack: remarks(pack, info), arguments.repeat)  # type: ignore[misc]
+        print(json.dumps({"figure": "analysis", "pack": name, "s": round(analysis_s, 3)}))
     rng = np.random.default_rng(1)
     n = arguments.items
     for name, share in (("every item reaches review", 1.0), ("one item in ten reaches review", 0.1)):

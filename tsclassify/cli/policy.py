@@ -1,4 +1,4 @@
-"""``tsclassify policy``: check, test, compare, show, and the JSON Schema."""
+"""``tsclassify policy``: check, analyze, test, compare, show, and the JSON Schema."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from tsclassify.errors import BundleError, GateError, PolicyError, TsclassifyErr
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy
+    from tsclassify.policy.analysis import Remark
     from tsclassify.policy.cases import CaseResult
     from tsclassify.policy.compare import Comparison
+    from tsclassify.policy.thresholds import Thresholds
     from tsclassify.records import ModelInfo
 
 __all__ = ["command"]
@@ -25,7 +27,7 @@ _AS_OF = click.option("--as-of", metavar="DATE", help="The version in force on t
 
 @click.group()
 def command() -> None:
-    """Check, test, compare or show policies.
+    """Check, analyze, test, compare or show policies.
 
     Example: tsclassify policy test hosting-provider
     """
@@ -54,8 +56,7 @@ def _info(classifier: Any, *policies: Policy) -> ModelInfo:
     rules = [rule for policy in policies for rule in policy.categories.values()]
     if any(isinstance(asked, OperatingPointAsked) for rule in rules for asked in (rule.review, rule.act)):
         raise BundleError("policy: operating points must be looked up in a bundle, got none", hint="give --model")
-    widest = max(policies, key=lambda policy: len(policy.categories))
-    return stand_in(widest)
+    return stand_in(*policies)
 
 
 @command.command()
@@ -63,18 +64,21 @@ def _info(classifier: Any, *policies: Policy) -> ModelInfo:
 @_AS_OF
 @_MODEL
 @click.option("--no-model", is_flag=True, help="Do not look up operating points in a bundle.")
-def check(policies: tuple[str, ...], as_of: str | None, bundle: str | None, no_model: bool) -> None:
-    """Report every fault of policy files, each with its line.
+@click.option("--strict", is_flag=True, help="Fail on warnings that the file does not argue.")
+def check(policies: tuple[str, ...], as_of: str | None, bundle: str | None, no_model: bool, strict: bool) -> None:
+    """Report every fault of policy files, each with its line, and warn of rules that nothing reaches.
 
-    POLICY is the name of a shipped pack, a file, or a folder of versions.
+    POLICY is the name of a shipped pack, a file, or a folder of versions. Exit status 1 when a file has faults; with
+    --strict, 3 when a warning is not argued in its file.
 
     Example: tsclassify policy check my-policy.yaml
     """
     from tsclassify.policy import Policy
+    from tsclassify.policy.analysis import remarks
     from tsclassify.policy.thresholds import resolve
 
     classifier = None if no_model else _classifier(bundle)
-    n_faults, broken = 0, 0
+    n_faults, broken, n_warnings = 0, 0, 0
     for name in policies:
         try:
             policy = Policy.load(name, as_of=as_of)
@@ -88,16 +92,74 @@ def check(policies: tuple[str, ...], as_of: str | None, bundle: str | None, no_m
             f"{policy.name} {policy.version}: no faults; {len(policy.categories)} categories, {len(policy.tiers)} "
             f"tiers, {len(policy.contexts)} exceptions, {len(policy.tests)} tests, file {policy.sha256[:12]}"
         )
-        if thresholds is None:
-            continue
-        for (category, level), note in sorted(thresholds.notes.items()):
-            value = thresholds[category][0 if level == "review" else 1]
-            click.echo(f"  {category}.{level}: {'never acts' if value is None else f'{value:.3f}'}, {note}")
+        if thresholds is not None:
+            _echo_thresholds(thresholds)
+        told = remarks(policy, None if classifier is None else classifier.info)
+        for remark in told:
+            _echo_remark(remark)
+        n_warnings += sum(not remark.reason for remark in told)
     if broken:
         plural = "s" if n_faults != 1 else ""
         raise TsclassifyError(
             f"policy check: files must have no faults, got {n_faults} fault{plural} in {broken} of {len(policies)}"
         )
+    if strict and n_warnings:
+        raise GateError(
+            f"policy check: every warning must be argued in the file, got {n_warnings} that {_are(n_warnings)} not",
+            hint="mend the rule, or add the warning to argued with a reason",
+        )
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _echo_thresholds(thresholds: Thresholds) -> None:
+    for (category, level), note in sorted(thresholds.notes.items()):
+        value = thresholds[category][0 if level == "review" else 1]
+        click.echo(f"  {category}.{level}: {'never acts' if value is None else f'{value:.3f}'}, {note}")
+
+
+def _echo_remark(remark: Remark) -> None:
+    if remark.reason:
+        click.echo(f"  argued ({remark.warning}) {remark.place}: {remark.reason}")
+        return
+    click.echo(f"  warning ({remark.warning}) {remark.place}: {remark.message}")
+    if remark.example:
+        click.echo(f"    for example: {remark.example}")
+
+
+@command.command()
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="[NEW]", required=False)
+@click.option("--old-as-of", metavar="DATE", help="The version of OLD in force on this date.")
+@click.option("--new-as-of", metavar="DATE", help="The version of NEW in force on this date.")
+@_MODEL
+@click.option("--no-model", is_flag=True, help="Read operating points as if every one were reached.")
+def analyze(
+    old: str, new: str | None, old_as_of: str | None, new_as_of: str | None, bundle: str | None, no_model: bool
+) -> None:
+    """Prove or refute claims over all possible items: what two versions of a policy decide differently.
+
+    With OLD and NEW: whether one is never milder than the other, and whether both decide every item the same. With
+    OLD alone: which tiers never hold together. A claim that is refuted comes with the plainest item that refutes it.
+    The ladder is not analysed.
+
+    Example: tsclassify policy analyze hosting-provider hosting-provider --old-as-of 2021-01-10
+    """
+    from tsclassify.policy import Policy
+    from tsclassify.policy.analysis import proofs
+    from tsclassify.policy.cases import stand_in
+
+    before = Policy.load(old, as_of=old_as_of)
+    after = None if new is None else Policy.load(new, as_of=new_as_of)
+    classifier = None if no_model else _classifier(bundle)
+    given = [before] if after is None else [before, after]
+    info = stand_in(*given) if no_model or classifier is None else classifier.info
+    for proof in proofs(before, after, info):
+        click.echo(f"{'proved' if proof.is_proved else 'refuted'}: {proof.claim}")
+        if proof.example:
+            click.echo(f"  {proof.example}")
 
 
 @command.command()

@@ -62,8 +62,8 @@ class CaseResult:
         return not self.differences and not self.skipped
 
 
-def stand_in(policy: Policy) -> ModelInfo:
-    """A bundle in which precision 0.95 is reached at 0.95, recall 0.90 at 0.10, and so on for each category."""
+def stand_in(*policies: Policy) -> ModelInfo:
+    """A bundle in which precision 0.95 is reached at 0.95, recall 0.90 at 0.10, and so on, for every category."""
     table = tuple(
         OperatingPoint(
             threshold=k / 1000,
@@ -78,7 +78,7 @@ def stand_in(policy: Policy) -> ModelInfo:
         )
         for k in range(1001)
     )
-    categories = tuple(policy.categories)
+    categories = tuple(dict.fromkeys(category for policy in policies for category in policy.categories))
     return ModelInfo(
         name="stand-in",
         sha256="stand-in",

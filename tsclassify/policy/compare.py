@@ -288,7 +288,7 @@ def changed_keys(old: Policy, new: Policy) -> tuple[tuple[str, str, str], ...]:
     )
 
 
-def _merged(old: Sequence[str], new: Sequence[str]) -> list[str]:
+def merged_tiers(old: Sequence[str], new: Sequence[str]) -> list[str]:
     """Tier ids of both policies, most severe first, review and none last."""
     merged = list(new[:-2])
     for i, name in enumerate(old[:-2]):
@@ -332,7 +332,7 @@ def compare(old: Policy, new: Policy, items: ScoredItems, info: ModelInfo, *, n_
         Ids to name for each change.
     """
     before, after = (Decider(policy, info).decide(items.columns) for policy in (old, new))
-    names = _merged(before.tier_names, after.tier_names)
+    names = merged_tiers(before.tier_names, after.tier_names)
     index = {name: i for i, name in enumerate(names)}
 
     def codes(result: DecisionColumns) -> NDArray[np.int64]:

@@ -249,8 +249,8 @@ class Decider:
         for category in self.thresholds:
             columns.score(category)  # refuses columns without it
         groups = self._by_rules(columns)
-        if len(groups) == 1:
-            return self._decide(columns, groups[0][0])
+        if len(groups) <= 1:
+            return self._decide(columns, groups[0][0] if groups else self._base)
         n = len(columns)
         parts = [(rows, self._decide(columns.only(rows), rules)) for rules, rows in groups if rows is not None]
 

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from tsclassify.policy.analysis import difference
 from tsclassify.policy.cases import ColumnsOf, prepare, run_prepared
 from tsclassify.policy.conditions import Act, Attested, Count, Meta, Review, Signal, Taken, Unresolved
-from tsclassify.policy.drawn import Drawn, draw, told_apart
 from tsclassify.policy.schema import OperatingPointAsked
+from tsclassify.policy.thresholds import Thresholds, resolve
 
 if TYPE_CHECKING:
     from tsclassify.policy.load import Policy
@@ -243,6 +244,13 @@ def mutants(document: Document) -> Iterator[Mutant]:
         yield from source(document)
 
 
+def _score_words(thresholds: Thresholds) -> dict[str, dict[float, str]]:
+    """Category to score to the word for it in a case."""
+    return {
+        name: {review: "review"} | ({} if act is None else {act: "act"}) for name, (review, act) in thresholds.items()
+    }
+
+
 def survivors(policy: Policy, *, classifier: Any = None) -> tuple[list[Mutant], int]:
     """The mutants that no case of the policy catches, and how many there are in all.
 
@@ -259,26 +267,27 @@ def survivors(policy: Policy, *, classifier: Any = None) -> tuple[list[Mutant], 
 
     Notes
     -----
-    A mutant is caught when the result of a case (passed or not) differs from the policy's own. Of an item rule's
-    mutant that is not caught, 20,000 drawn items are asked; if the two policies decide all alike, the mutant is
-    equivalent and counts for nothing.
+    A mutant is caught when the result of a case (passed or not) differs from the policy's own. An item rule's mutant
+    that is not caught may still decide every possible item as the policy does: it is then equivalent, and counts for
+    nothing.
     """
     columns_of: ColumnsOf | None = None if classifier is None else classifier.item_columns
     prepared = prepare(policy, columns_of, None if classifier is None else classifier.info)
     usual = [result.passed for result in run_prepared(policy, prepared)]
+    words = _score_words(resolve(policy, prepared.info))
     alive, total = [], 0
-    drawn: Drawn | None = None
     for mutant in mutants(policy.document):
         total += 1
         other = policy.replaced(mutant.document)
         if [result.passed for result in run_prepared(other, prepared)] != usual:
             continue
         if mutant.of_items:
-            drawn = drawn or draw(policy)
-            example = told_apart(policy, other, drawn)
-            if example is None:
+            found = difference(policy, other, prepared.info)
+            if found is None:
                 total -= 1
                 continue
-            mutant = replace(mutant, example=example)
+            tier, looks = found.before
+            expected = f"expect: {{tier: {tier}, review: {str(looks).lower()}}}"
+            mutant = replace(mutant, example=f"item: {found.item.as_case(words)}, {expected}")
         alive.append(mutant)
     return alive, total

@@ -19,6 +19,7 @@ from tsclassify.policy.testcase import TestCase
 __all__ = [
     "ActionRule",
     "Appeals",
+    "Argued",
     "Category",
     "Context",
     "Document",
@@ -172,6 +173,17 @@ class KnownHit(Node):
 
     text: Text
     """The post, as it stands in the baseline."""
+    reason: Text
+    """Why."""
+
+
+class Argued(Node):
+    """A warning of ``policy check`` that the policy puts up with, and why."""
+
+    warning: Name
+    """Name of the warning."""
+    at: Text
+    """What it is about, as the warning names it, such as ``tiers.emergency``."""
     reason: Text
     """Why."""
 
@@ -390,6 +402,8 @@ class Document(Node):
     """Shadow or enforce."""
     tests: tuple[TestCase, ...] = ()
     """Cases that ``policy test`` runs."""
+    argued: tuple[Argued, ...] = ()
+    """Warnings of ``policy check`` that are put up with."""
     known_hits: tuple[KnownHit, ...] = ()
     """Innocent posts of the baseline on which the policy acts; any other one fails ``policy test``."""
 
