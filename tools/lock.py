@@ -1,7 +1,7 @@
 """Write requirements.lock and requirements-core.txt: what is installed, by version and by hash.
 
-``python tools/lock.py`` keeps the versions that requirements.lock pins and adds what is new; ``--upgrade`` takes the newest.
-Hashes are those of the wheels for each supported Python on Linux x86-64, as pip reports them.
+``python tools/lock.py`` keeps the versions that requirements.lock pins and adds what is new; ``--upgrade`` takes the
+newest. Hashes are those of the wheels for each supported Python on Linux x86-64, as pip reports them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ PYTHONS: Final = ("3.11", "3.12", "3.13")
 PLATFORMS: Final = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")
 LOCK, CORE = ROOT / "requirements.lock", ROOT / "requirements-core.txt"
 HEAD: Final = """\
-# {what}, with the sha256 of the wheels for CPython {first} to {last} on Linux x86-64.
+# {what}.
+# Hashes are those of the wheels for CPython {first} to {last} on Linux x86-64.
 # Install: pip install --require-hashes -r {name} && pip install --no-deps tsclassify
 # Renew: python tools/lock.py
 """

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tsclassify._version import __version__ as __version__
+from tsclassify.errors import needs
 
 if TYPE_CHECKING:
     from tsclassify.batch import score_jsonl as score_jsonl
@@ -56,7 +57,8 @@ def __getattr__(name: str) -> Any:
         home = _HOMES[name]
     except KeyError:
         raise AttributeError(f"module 'tsclassify' has no attribute {name!r}") from None
-    value = getattr(importlib.import_module(home), name)
+    with needs(name):
+        value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 

@@ -8,7 +8,8 @@
     ├── BundleError         a model bundle is missing, altered, truncated or newer than this code
     ├── PolicyError         a policy file has faults; ``faults`` lists all of them
     ├── LedgerError         a ledger is missing, broken or refuses an event
-    └── GateError           an evaluation gate failed
+    ├── GateError           an evaluation gate failed
+    └── MissingPackageError a package is not installed that this call needs (also an ImportError)
 
 Messages read ``place: subject must be constraint, got value``; what there is to do follows after ``hint:``.
 They never hold the text of an item, a span of it or a handle: only ids, offsets and lengths.
@@ -16,14 +17,20 @@ They never hold the text of an item, a span of it or a handle: only ids, offsets
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
 __all__ = [
     "BundleError",
     "DataError",
     "GateError",
     "InputError",
     "LedgerError",
+    "MissingPackageError",
     "PolicyError",
     "TsclassifyError",
+    "needs",
 ]
 
 
@@ -81,3 +88,40 @@ class LedgerError(TsclassifyError):
 
 class GateError(TsclassifyError):
     """An evaluation gate failed."""
+
+
+class MissingPackageError(TsclassifyError, ImportError):
+    """A package is not installed that this call needs and scoring does not."""
+
+
+_INSTALLED_BY: Final = {
+    **dict.fromkeys(("datasets", "jinja2", "joblib", "matplotlib", "pandas", "pooch", "pyarrow", "scipy"), ""),
+    "markupsafe": "jinja2",
+    "requests": "pooch",
+    "sklearn": "scikit-learn",
+    "torch": "tsclassify[teacher]",
+    "transformers": "tsclassify[teacher]",
+    "ray": "tsclassify[ray]",
+    "pyspark": "tsclassify[spark]",
+}
+"""Import name of a package beyond the core install to what pip is asked for, where that is another name."""
+
+
+@contextmanager
+def needs(place: str) -> Iterator[None]:
+    """Around code, or above a function, that imports packages beyond the core install.
+
+    Raises
+    ------
+    MissingPackageError
+        When one of them is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if isinstance(error, MissingPackageError) or name not in _INSTALLED_BY:
+            raise
+        raise MissingPackageError(
+            f"{place}: package {name} must be installed, got none", hint=f"pip install '{_INSTALLED_BY[name] or name}'"
+        ) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.errors import InputError
+from tsclassify.errors import InputError, needs
 from tsclassify.records import SignalBand, Truth
 
 if TYPE_CHECKING:
@@ -160,12 +160,14 @@ class Scores:
         """Column name to a list of n floats."""
         return {name: self.probabilities[:, k].tolist() for k, name in enumerate(self.categories)}
 
+    @needs("Scores.to_pandas")
     def to_pandas(self) -> pandas.DataFrame:
         """A data frame of n rows and K float32 columns."""
         import pandas as pd
 
         return pd.DataFrame(self.probabilities.copy(), columns=list(self.categories))
 
+    @needs("Scores.to_arrow")
     def to_arrow(self) -> pyarrow.Table:
         """An Arrow table of n rows and K float32 columns."""
         import pyarrow as pa

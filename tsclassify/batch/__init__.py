@@ -11,6 +11,7 @@ from tsclassify.batch.arrow import ArrowScorer
 from tsclassify.batch.job import Job, StoppedError
 from tsclassify.batch.plan import make_plan
 from tsclassify.batch.summary import BatchSummary
+from tsclassify.errors import needs
 from tsclassify.io.blocks import BLOCK_BYTES
 from tsclassify.io.sources import MAX_RATIO, find_sources
 from tsclassify.io.strict import MAX_LINE_BYTES
@@ -26,6 +27,7 @@ __all__ = ["ArrowScorer", "BatchSummary", "StoppedError", "make_plan", "score_ar
 _Path = str | os.PathLike[str]
 
 
+@needs("score_jsonl")
 def score_jsonl(
     inputs: _Path | Sequence[_Path],
     out: _Path,
@@ -112,6 +114,7 @@ def score_jsonl(
     return job.run(resume=resume, overwrite=overwrite)
 
 
+@needs("score_arrow")
 def score_arrow(
     batch: pyarrow.RecordBatch,
     *,

@@ -9,7 +9,7 @@ import sys
 import click
 
 from tsclassify._version import __version__
-from tsclassify.errors import GateError, TsclassifyError
+from tsclassify.errors import GateError, TsclassifyError, needs
 from tsclassify.terminal import plain_page
 
 __all__ = ["main"]
@@ -87,7 +87,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str] | None) -> int:
     try:
-        result = cli.main(args=argv, prog_name="tsclassify", standalone_mode=False)
+        with needs("tsclassify"):
+            result = cli.main(args=argv, prog_name="tsclassify", standalone_mode=False)
         _flush()
     except click.exceptions.Abort:
         click.echo("tsclassify: stopped", err=True)

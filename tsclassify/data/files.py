@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tsclassify.data.registry import BASE_URL, PublicFile, registered_files, source_names
-from tsclassify.errors import DataError, InputError
+from tsclassify.errors import DataError, InputError, needs
 
 __all__ = ["check_file", "data_folder", "fetch", "files_of", "read_checked", "verify"]
 
 _FETCH_HINT = "run `tsclassify data fetch`, or set TSCLASSIFY_DATA to a folder that holds the files"
 
 
+@needs("data")
 def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
     """Folder that holds the public files.
 
@@ -168,6 +169,7 @@ def fetch(
     return folder
 
 
+@needs("data fetch")
 def _download(file: PublicFile, folder: Path, base_url: str, timeout: float) -> None:
     import pooch
     import requests

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsclassify.data.corpus import AnnotatedRow, annotated_rows, written_rows
 from tsclassify.data.raw import raw_rows
-from tsclassify.errors import InputError
+from tsclassify.errors import InputError, needs
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def load_written(*, split: str | None = None) -> Dataset:
     return _dataset(written_rows(split=split))
 
 
+@needs("load_raw")
 def load_raw(source: str, *, root: str | os.PathLike[str] | None = None) -> Dataset:
     """One public source whole, each text once.
 
@@ -96,6 +97,7 @@ def _check(subject: str, value: str | None, allowed: tuple[str, ...]) -> None:
         raise InputError(f"load_annotated: {subject} must be {' or '.join(allowed)}, got {value!r}")
 
 
+@needs("load_annotated")
 def _dataset(rows: list[AnnotatedRow]) -> Dataset:
     import datasets
 

@@ -8,17 +8,15 @@ from typing import Any
 
 from tsclassify.engines.recipe import Recipe
 from tsclassify.engines.splits import Part, Split, run_split
-from tsclassify.errors import InputError
+from tsclassify.errors import needs
 
 __all__ = ["score_dataset", "score_splits"]
 
 
 def _ray() -> Any:
-    try:
+    with needs("engine"):
         import ray
         import ray.data
-    except ImportError:
-        raise InputError("engine: ray must be installed, got none", hint="pip install 'tsclassify[ray]'") from None
     return ray
 
 
@@ -72,7 +70,9 @@ def score_dataset(dataset: Any, *, concurrency: int | None = None, batch_size: i
     Raises
     ------
     InputError
-        When Ray is not installed or a setting cannot be used.
+        When a setting cannot be used.
+    MissingPackageError
+        When Ray is not installed.
     """
     _ray()
     return dataset.map_batches(

@@ -10,7 +10,7 @@ from typing import Any
 
 from tsclassify.engines.recipe import Recipe
 from tsclassify.engines.splits import Part, Split, run_split
-from tsclassify.errors import InputError
+from tsclassify.errors import needs
 
 __all__ = ["score_dataframe", "score_splits"]
 
@@ -35,7 +35,9 @@ def score_dataframe(frame: Any, **settings: Any) -> Any:
     Raises
     ------
     InputError
-        When Spark is not installed or a setting cannot be used.
+        When a setting cannot be used.
+    MissingPackageError
+        When Spark is not installed.
     """
     types = _spark_types()
     from tsclassify.batch.arrow import result_type
@@ -81,10 +83,6 @@ def score_splits(splits: Sequence[Split], recipe: Recipe, session: Any = None) -
 def _spark_types() -> Any:
     # Spark would start "python3" of the path, which may lack this package.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    try:
+    with needs("engine"):
         from pyspark.sql.pandas import types
-    except ImportError:
-        raise InputError(
-            "engine: pyspark must be installed, got none", hint="pip install 'tsclassify[spark]' and a Java runtime"
-        ) from None
     return types

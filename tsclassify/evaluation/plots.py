@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from tsclassify.errors import InputError
+from tsclassify.errors import InputError, needs
 
 if TYPE_CHECKING:
     from tsclassify.evaluation.report import Report
@@ -89,6 +89,7 @@ class _Plots(Mapping[str, Plot]):
     def __init__(self, draw: dict[str, Callable[[], Plot]]) -> None:
         self._draw = draw
 
+    @needs("Report.plots")
     def __getitem__(self, name: str) -> Plot:
         if name not in self._draw:
             raise InputError(f"report: plot must be one of {', '.join(self._draw)}, got {name!r}")

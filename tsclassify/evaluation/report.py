@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tsclassify.errors import InputError
+from tsclassify.errors import InputError, needs
 from tsclassify.evaluation.tables import Problem, Table
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Report:
             "curves": _plain(self.curves),
         }
 
+    @needs("Report.save")
     def save(self, path: str | Path) -> Path:
         """Write ``.html`` (one page with everything in it) or ``.json`` (to be loaded again).
 
@@ -128,6 +129,7 @@ class Report:
                 raise
             raise InputError(f"{path}: file must be a stored report, got {type(error).__name__}") from None
 
+    @needs("Report")
     def _repr_html_(self) -> str:
         from tsclassify.evaluation.html import render_summary
 

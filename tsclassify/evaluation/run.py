@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tsclassify import metrics
 from tsclassify._version import __version__
-from tsclassify.errors import InputError
+from tsclassify.errors import InputError, needs
 from tsclassify.evaluation import core, fairness, inputs, robustness
 from tsclassify.evaluation.bootstrap import bootstrap, interval
 from tsclassify.evaluation.decided import DECISION_NOTE, SIGNAL_NOTE, decision_rows, signal_rows
@@ -32,6 +32,7 @@ __all__ = ["evaluate"]
 _SLICE_BOOT: Final = 300
 
 
+@needs("evaluate")
 def evaluate(
     model: Any,
     dataset: Any,

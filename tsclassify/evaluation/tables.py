@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tsclassify.errors import InputError
+from tsclassify.errors import InputError, needs
 
 if TYPE_CHECKING:
     import pandas
@@ -62,12 +62,14 @@ class Table:
             raise InputError(f"{self.name}: column must be one of {', '.join(self.columns)}, got {column!r}")
         return rows[0][column]
 
+    @needs("Table.to_pandas")
     def to_pandas(self) -> pandas.DataFrame:
         """A data frame with one column per figure."""
         import pandas as pd
 
         return pd.DataFrame([dict(row) for row in self.rows], columns=list(self.columns))
 
+    @needs("Table")
     def _repr_html_(self) -> str:
         from tsclassify.evaluation.html import render_table
 

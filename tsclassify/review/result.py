@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tsclassify.errors import InputError
+from tsclassify.errors import InputError, needs
 from tsclassify.io.rows import bounded_lines, json_object
 from tsclassify.ledger.moments import DAY, aware, iso, micros, moment
 from tsclassify.ledger.store import translated
@@ -133,11 +133,13 @@ class PlatformReview:
             "evidence": list(self.evidence),
         }
 
+    @needs("PlatformReview")
     def _repr_html_(self) -> str:
         from tsclassify.review.page import fragment
 
         return fragment(self)
 
+    @needs("PlatformReview.html")
     def html(self) -> str:
         """One self-contained page with tables and plots; everything from the ledger is escaped."""
         from tsclassify.review.page import page
@@ -149,6 +151,7 @@ class PlatformReview:
         Path(path).write_text(self.html(), encoding="utf-8")
 
 
+@needs("review_platform")
 def review_platform(
     ledger: Ledger,
     policy: Policy,

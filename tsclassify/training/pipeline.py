@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.errors import InputError
+from tsclassify.errors import InputError, needs
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.metrics import average_precision, expected_calibration_error
 from tsclassify.model.calibration import calibrate, stack_calibrations
@@ -153,6 +153,7 @@ def _quantized(heads: LinearHeads, scaling: NDArray[np.float32], lanes: int) -> 
     return _Fitted(table, scales, heads.bias)
 
 
+@needs("train")
 def train(
     config: Mapping[str, Any],
     config_sha256: str,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.errors import InputError
+from tsclassify.errors import needs
 
 __all__ = ["TeacherSettings", "fine_tune", "predict", "without_smoothing"]
 
@@ -52,14 +52,9 @@ class TeacherSettings:
 
 
 def _modules() -> tuple[Any, Any]:
-    try:
+    with needs("teacher"):
         import torch
         import transformers
-    except ImportError as error:
-        raise InputError(
-            f"teacher: torch and transformers must be installed, got no {error.name}",
-            hint="pip install 'tsclassify[teacher]'",
-        ) from error
     return torch, transformers
 
 
