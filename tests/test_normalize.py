@@ -17,6 +17,12 @@ PIECES = [
     "ﷺ", "½",
     "com", ".com", "www.", "1", "0", "s", "I", "A", "-", "_", "'", "7" * 50,
     "the", "The", "Alice", "Bob", "Red", "fans", "dont", "you",
+    "&#75;", "&#x6b;ill", "&zwnj;", "&eacute;", "&amp;#107;", "%6b%69ll", "%20", "%", "a%20b", "https://x.y/%6b%69%6c%6c",
+    "\\u200b", "\\u006b", "k+", "<i>", "</i>", "<br>", "<a", "href=", "'x'>", "<!--", "-->", "<b", ">", ">>", "<code>",
+    "**", "*", "__", "~~", "||", "ha**ng**", "k_il_l", "`", "```", "foo()", "x=1", "-rf", "<@123>", "<#1>", "<:a:1>",
+    ":kill:", ":", "<emoji>", "mailto:", "a@b.c", ".them@x.org", "#killthemall", "#hangmikezorp", "#", "iwillkillyou",
+    "killyourself", "xkillx", "xthemx", "xkill", "1kill", "2them", "all3", "RT", "\u202e", "\u202c", "lliw", "🇰", "🇮",
+    "“", "”", "«", "\u00a0",
 ]  # fmt: skip
 
 posts = st.one_of(
@@ -34,11 +40,11 @@ posts = st.one_of(
         ("𝐛𝐨𝐥𝐝 ⓒⓘⓡⓒⓛⓔ 🅱ig", "bold circle big"),
         ("résumé naïve Łódź", "resume naive lodz"),
         ("z\u200bo\u200dr\u2060p b\u0336l\u0336i\u0336ck", "zorp blick"),
-        ("\u202ezorp\u202c", "zorp"),
+        ("\u202eproz\u202c", "zorp"),
         ("don't dont don’t don´t don&#39;t", "dont dont dont dont dont"),
         ("rock &amp; roll &lt;url&gt;", "rock roll <url>"),
         ("see https://x.y/a?b=1 or www.zorp.net, blick.com/a", "see <url> or <url> <url>"),
-        ("@zorp_1: mail a.b@c.co.uk", "<user> mail a <email>"),
+        ("@zorp_1: mail a.b@c.co.uk", "<user> mail <email>"),
         ("142,460 or 10:30 or 3.5", "<num> or <num> or <num>"),
         ("#StopTheZorp now", "stop the zorp now"),
         ('what?! no!!! "so"', 'what ? ! no ! " so "'),
@@ -101,12 +107,12 @@ def test_digits_that_a_word_can_hold_stay_part_of_it() -> None:
 @settings(max_examples=300)
 @given(posts)
 def test_spans_rise_and_lie_in_the_original(text: str) -> None:
-    last = 0
+    last = (0, 0)
     for token in normalize(text).tokens:
         assert 0 <= token.start < token.end <= len(text)
-        # Two tokens may share one character that expands, such as a fraction.
-        assert last - 1 <= token.start
-        last = token.end
+        # Two tokens may share one character that expands, such as a fraction, and those read backwards their place.
+        assert last[1] - 1 <= token.start or last == (token.start, token.end)
+        last = (token.start, token.end)
 
 
 def test_span_of_a_word_is_the_word_as_written() -> None:

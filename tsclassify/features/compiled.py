@@ -13,7 +13,7 @@ import numpy as np
 from tsclassify import compiled
 from tsclassify.features import hashing
 from tsclassify.features.inner import InnerCompiler
-from tsclassify.text import rules
+from tsclassify.text import addresses, markup, rules, sequence, words
 
 __all__ = ["RULES", "callback", "entry", "fingerprint", "jit", "mix", "offset_of"]
 
@@ -80,8 +80,10 @@ def offset_of(h: np.uint64, shift: np.uint64, stride: int) -> Any:
 
 def _compile_rules() -> dict[str, Any]:
     """Each rule as a compiled function that calls the other compiled ones."""
-    scope = dict(vars(rules))
-    for rule in rules.COMPILED:
+    scope: dict[str, Any] = {}
+    for module in (words, markup, addresses, rules, sequence):
+        scope |= vars(module)
+    for rule in (*words.COMPILED, *markup.COMPILED, *addresses.COMPILED, *rules.COMPILED, *sequence.COMPILED):
         plain = FunctionType(rule.__code__, scope, rule.__name__)
         plain.__module__ = rule.__module__
         plain.__qualname__ = rule.__qualname__

@@ -1,4 +1,4 @@
-"""Compiled learning: what the scanner does for a stretch it has not seen, and for single letters in a row.
+"""Compiled learning: what the scanner does for a stretch it has not seen, and to settle a sequence of tokens.
 
 The scanner calls this by its address: compiled into the hot loop it would crowd its registers.
 """
@@ -14,6 +14,9 @@ from tsclassify.features.buffers import i1_at, i4_at, i8_at, u8_at
 from tsclassify.features.compiled import RULES, jit, mix
 from tsclassify.features.memo import (
     IS_SINGLE,
+    KIND_CODE,
+    KIND_MARK,
+    KIND_QUESTION,
     ask_for_codes,
     ask_for_key,
     decode,
@@ -24,10 +27,11 @@ from tsclassify.features.memo import (
     stream_at,
     token_of_lexed,
 )
-from tsclassify.features.pieces import sum_up
+from tsclassify.features.pieces import T_INFO, sum_up
 from tsclassify.features.state import (
     A_BEGINS,
     A_CODES,
+    A_EDITS,
     A_KEPT,
     A_LEXED,
     A_REACHES,
@@ -35,7 +39,9 @@ from tsclassify.features.state import (
     A_SEEDS,
     A_SEQ,
     A_SPARE,
+    A_TOKENS,
     A_TWINS,
+    A_WORD_COSTS,
     AHEAD,
     AHEAD_WORDS,
     CODES,
@@ -43,6 +49,7 @@ from tsclassify.features.state import (
     MARKS,
     N_REACHES,
     N_REFS_USED,
+    NAMES,
     OUT,
     R_AHEAD,
     R_EDGES,
@@ -66,15 +73,16 @@ from tsclassify.features.stretches import (
     row_of,
 )
 from tsclassify.text import rules
-from tsclassify.text.normalize import MAX_STRETCH
+from tsclassify.text.normalize import MAX_STRETCH, MAX_TOKENS
+from tsclassify.text.sequence import EDIT, KEEP, NAME_CODE, ROW
 
-__all__ = ["ADD", "ALL_NEW", "ASK", "IS_LONG", "JOIN", "READ", "learn"]
+__all__ = ["ADD", "ALL_NEW", "ASK", "IS_LONG", "READ", "SETTLE", "learn"]
 
 IS_LONG: Final = 1
 """Asks to read a stretch of more than ``SHORT`` bytes, which is not kept; 0 asks to read a shorter one."""
 
-JOIN: Final = 2
-"""Asks to join single letters instead of reading a stretch."""
+SETTLE: Final = 2
+"""Asks to settle the sequence instead of reading a stretch."""
 
 READ: Final = 3
 """Asks to read the new stretches of a reach, and for what is looked up first of them."""
@@ -99,45 +107,73 @@ _GUESSES: Final = 5
 _PLACE: Final = 6
 _LETTERS: Final = 8
 
-_GAPS: Final = rules.GAP_ONE | rules.GAP_WIDE
+_KEPT: Final = 255 | rules.ODD | rules.CODEY
+"""Flags of a token that are kept of its stretch."""
+
 _SEED_TOKEN = np.uint64(hashing.SEED_TOKEN)
 _lex = RULES["lex"]
-_squeeze = RULES["squeeze"]
+_needs_rules = RULES["needs_rules"]
+_mark_quotes = RULES["mark_quotes"]
+_settle_marks = RULES["settle_marks"]
+_settle_letters = RULES["settle_letters"]
+_settle_attached = RULES["settle_attached"]
+_spell = RULES["spell"]
 
 
 @jit
-def join_singles(n: int, state: Any) -> Any:
-    """Join runs of three or more single letters, each one sign apart (``k.i.l.l``); returns the new count."""
-    seq, word = i8_at(state[A_SEQ]), i8_at(stream_at(state, WORD))
+def list_rows(n: int, state: Any) -> None:
+    """List the tokens of the sequence as the steps that settle it see them."""
+    seq, rows, infos = i8_at(state[A_SEQ]), i8_at(state[A_EDITS]), i8_at(state[A_TOKENS])
     codes, begins = i4_at(state[A_CODES]), i4_at(state[A_BEGINS])
-    write = 0
-    i = 0
-    while i < n:
-        j = i
-        if seq[i] >> 32 & IS_SINGLE:
-            j = i + 1
-            while (
-                j < n and j - i < rules.MAX_WORD and seq[j] >> 32 & IS_SINGLE and seq[j] >> 32 & _GAPS == rules.GAP_ONE
-            ):
-                j += 1
-        if j - i >= 3:
-            capitals = rules.CAPS
-            for k in range(i, j):
-                word[k - i] = codes[begins[seq[k] & 0xFFFFFFFF]]
-                capitals &= seq[k] >> 32
-            length = _squeeze(word, j - i)
-            flags = (
-                (seq[i] >> 32 & ~(rules.CAPS | rules.STRETCHED | IS_SINGLE))
-                | capitals
-                | (0 if capitals else rules.DISGUISED)
-            )
-            seq[write] = intern(word, 0, length, 0, state) | flags << 32
-            i = j
+    for k in range(n):
+        token = seq[k] & 0xFFFFFFFF
+        kind = infos[8 * token + T_INFO] & 15
+        if kind == KIND_MARK:
+            kind = rules.MARK
+        elif kind == KIND_CODE:
+            kind = rules.CODE
+        elif kind >= KIND_QUESTION:
+            kind = rules.SYMBOL
+        rows[ROW * k] = begins[token]
+        rows[ROW * k + 1] = codes[begins[token] - 1]
+        rows[ROW * k + 2] = kind
+        rows[ROW * k + 3] = seq[k] >> 32
+        rows[ROW * k + 4] = token
+
+
+@jit
+def edit(count: int, state: Any) -> Any:
+    """Put edits into effect; returns how many tokens there are then."""
+    seq, rows, word = i8_at(state[A_SEQ]), i8_at(state[A_EDITS]), i8_at(stream_at(state, WORD))
+    edits = i8_at(state[A_EDITS] + 8 * ROW * (MAX_TOKENS + 8))
+    count = min(count, MAX_TOKENS)
+    for number in range(count):
+        what, source, flags = edits[EDIT * number], edits[EDIT * number + 1], edits[EDIT * number + 7]
+        if what == KEEP:
+            seq[number] = rows[ROW * source + 4] | flags << 32
+            continue
+        if what == NAME_CODE:
+            token = intern(i8_at(stream_at(state, OUT)), NAMES + 32, 6, KIND_CODE, state)
         else:
-            seq[write] = seq[i]
-            i += 1
-        write += 1
-    return write
+            length = _spell(edits, number, rows, i4_at(state[A_CODES]), word)
+            token = intern(word, 0, length, 0, state)
+        seq[number] = token & 0xFFFFFFFF | (flags & ~IS_SINGLE) << 32
+    return count
+
+
+@jit
+def settle(n: int, state: Any) -> Any:
+    """Settle the sequence of the scanned post; returns the new number of its tokens."""
+    rows, word = i8_at(state[A_EDITS]), i8_at(stream_at(state, WORD))
+    edits = i8_at(state[A_EDITS] + 8 * ROW * (MAX_TOKENS + 8))
+    codes, table = i4_at(state[A_CODES]), i4_at(state[A_WORD_COSTS])
+    list_rows(n, state)
+    _mark_quotes(rows, n, codes)
+    n = edit(_settle_marks(rows, n, codes, word, table, edits), state)
+    list_rows(n, state)
+    n = edit(_settle_letters(rows, n, codes, word, table, edits), state)
+    list_rows(n, state)
+    return edit(_settle_attached(rows, n, codes, word, table, edits), state)
 
 
 @jit
@@ -226,6 +262,12 @@ def read_ahead(text: int, end: int, at: int, state: Any) -> None:
     """Read a new stretch to the address `at`, and ask for what is looked up first of its words."""
     ahead = i8_at(at)
     length = plain_word(text, end, ahead)
+    if length > 1:
+        word = i8_at(stream_at(state, WORD))
+        for k in range(length):
+            word[k] = ahead[_LETTERS + k]
+        if _needs_rules(word, length, ahead[_CAPITALS] > 0, i4_at(state[A_WORD_COSTS])):
+            length = 0
     ahead[_LENGTH] = length
     if length:
         key = hash_codes(ahead, _LETTERS, length)
@@ -303,7 +345,7 @@ def learn_stretch(h: int, text: int, pos: int, end: int, is_long: int, read: int
         length = decode(text, pos, end, state)
         count = _lex(
             i8_at(stream_at(state, CODES)), i8_at(stream_at(state, KINDS)), i8_at(stream_at(state, MARKS)), length,
-            word, i8_at(stream_at(state, OUT)), lexed, i8_at(state[A_TWINS]),
+            word, i8_at(stream_at(state, OUT)), lexed, i8_at(state[A_TWINS]), i4_at(state[A_WORD_COSTS]),
         )  # fmt: skip
     if not is_long and (count == 1 or state[N_REFS_USED] + count <= REF_ROOM):
         at = new_row(h, text + pos, end - pos, state)
@@ -321,7 +363,7 @@ def learn_stretch(h: int, text: int, pos: int, end: int, is_long: int, read: int
             token = intern_key(u8_at(read)[_KEY], u8_at(read)[_PLACE], i8_at(read), _LETTERS, simple, 0, state)
         else:
             token = token_of_lexed(k, state)
-        ref = token | (lexed[6 * k + 5] & 255) << 32
+        ref = token | (lexed[6 * k + 5] & _KEPT) << 32
         if count != 1:
             kept[k] = ref
     if count != 1:
@@ -335,11 +377,11 @@ def learn_stretch(h: int, text: int, pos: int, end: int, is_long: int, read: int
 def learn(state_address: int, text: int, pos: int, end: int, what: int) -> Any:
     """What is seldom done: ``learn_stretch``, or `what` else is asked for.
 
-    That is for `text` tokens in order to ``JOIN`` their single letters, and else for the reach at the address `text`.
+    That is for `text` tokens in order to ``SETTLE`` them, and else for the reach at the address `text`.
     """
     state = i8_at(state_address)
-    if what == JOIN:
-        return join_singles(text, state)
+    if what == SETTLE:
+        return settle(text, state)
     if what == ALL_NEW:
         learn_all(text, state)
     elif what == READ:

@@ -26,6 +26,7 @@ from tsclassify.features.state import (
     A_SLOTS,
     A_STREAM,
     A_TOKENS,
+    A_WORD_COSTS,
     C_CHAR_MAX,
     C_CHAR_MIN,
     C_SKELETONS,
@@ -55,10 +56,15 @@ from tsclassify.features.state import (
     S_TOKEN,
     STREAM,
     TOKEN_SLOTS,
+    WORD,
 )
 from tsclassify.text import rules
 
 __all__ = [
+    "IS_SINGLE",
+    "KIND_CODE",
+    "KIND_MARK",
+    "KIND_QUESTION",
     "ask_for_codes",
     "ask_for_key",
     "decode",
@@ -81,6 +87,8 @@ KIND_QUESTION: Final = 5
 KIND_EXCLAMATION: Final = 6
 KIND_QUOTE: Final = 7
 KIND_EMOJI: Final = 8
+KIND_CODE: Final = 9
+KIND_MARK: Final = 10
 LEAD: Final = 16
 MASKED_BIT: Final = 5
 MASKED: Final = 1 << MASKED_BIT
@@ -113,11 +121,14 @@ _TOKEN_SHIFT: Final = _BEGIN_SHIFT + 23
 _SEED_TOKEN = np.uint64(hashing.SEED_TOKEN)
 
 # The post flag of each kind of token, in the order of ``POST_FLAGS``; another script's is 4096.
-_FLAG_OF_KIND: Final = (0, 8, 16, 32, 64, 1, 2, 4, 256)
+_FLAG_OF_KIND: Final = (0, 8, 16, 32, 64, 1, 2, 4, 256, 0, 0)
 _FLAG_SCRIPT: Final = 4096
-_NAMED_LENGTHS: Final = (5, 6, 5, 7)
+_NAMED_LENGTHS: Final = (5, 6, 5, 7, 0, 6, 7)
+"""Of the names in the order of the types of tokens, from that of an address on; a symbol has none."""
 
-_undo_entities = RULES["undo_entities"]
+_NAME_PLACES: Final = (0, 1, 2, 3, 0, 4, 5)
+
+_unmark = RULES["unmark"]
 
 
 @jit
@@ -251,7 +262,7 @@ def describe(token: int, at: int, length: int, kind: int, key: Any, state: Any) 
     if is_sign and lexicon[O_SILENT] >> (kind - KIND_QUESTION) & 1:
         info |= SILENT
     shown = key
-    back = BACK_OWN if is_sign or (kind and kind != KIND_EMOJI and not lexicon[O_CHAIN]) else 0
+    back = BACK_OWN if is_sign or (0 < kind < KIND_QUESTION and not lexicon[O_CHAIN]) else 0
     group = group_of(key, known, at, length, state)
     if group >= 0:
         mode = lexicon[GROUPS + 4 * group]
@@ -289,7 +300,6 @@ def decode(text: int, lo: int, hi: int, state: Any) -> Any:
     n = 0
     pos = lo
     hidden = 0
-    ampersand = False
     while pos < hi:
         lead = data[pos]
         width = 1
@@ -317,10 +327,14 @@ def decode(text: int, lo: int, hi: int, state: Any) -> Any:
         pos += width
         entry = chars[ENTRIES + chars[code >> 8] * 256 + (code & 255)]
         if entry & 16:
-            if entry & 32:
-                hidden = rules.AFTER_HIDDEN
-            continue
+            if code == rules.TURNS[0] or code == rules.TURNS[1]:
+                entry = 0
+            else:
+                if entry & 32:
+                    hidden = rules.AFTER_HIDDEN
+                continue
         mark = hidden | (rules.STYLED if entry & 32 else 0) | (rules.UPPER if 65 <= code <= 90 else 0)
+        mark |= rules.TICK if code == 96 else 0
         hidden = 0
         # one code point, or as many as the table says
         at = expansions + (entry >> 8)
@@ -337,11 +351,9 @@ def decode(text: int, lo: int, hi: int, state: Any) -> Any:
             kinds[n] = kind
             marks[n] = mark
             n += 1
-        ampersand = ampersand or code == 38
-    if ampersand:
-        # Places are of no use here; the output buffer takes them.
-        n = _undo_entities(codes, kinds, marks, i8_at(stream_at(state, OUT)), n)
-    return n
+    # Places are of no use here; the output buffer takes them.
+    places, word = i8_at(stream_at(state, OUT)), i8_at(stream_at(state, WORD))
+    return _unmark(codes, kinds, marks, places, places, n, word, i4_at(state[A_WORD_COSTS]), chars, expansions)
 
 
 @jit
@@ -363,8 +375,10 @@ def token_of_lexed(row: int, state: Any) -> Any:
         as_kind = KIND_QUESTION if code == 63 else KIND_EXCLAMATION if code == 33 else KIND_QUOTE
         if code >= 128:
             as_kind = KIND_EMOJI
+    elif kind == rules.MARK:
+        as_kind = KIND_MARK
     elif not (kind == rules.NUMBER and length > 0 and group_at(out, begin, length, state) >= 0):
-        as_kind = kind
+        as_kind = KIND_CODE if kind == rules.CODE else KIND_EMOJI if kind == rules.PICTURE else kind
         length = _NAMED_LENGTHS[kind - 1]
-        begin = NAMES + 8 * (kind - 1)
+        begin = NAMES + 8 * _NAME_PLACES[kind - 1]
     return intern(out, begin, length, as_kind, state)

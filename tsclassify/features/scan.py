@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tsclassify.features.buffers import call_at, i1_at, i4_at, i8_at, prefetch
 from tsclassify.features.compiled import jit
-from tsclassify.features.learn import ALL_NEW, JOIN
+from tsclassify.features.learn import ALL_NEW, SETTLE
 from tsclassify.features.memo import IS_SINGLE
 from tsclassify.features.reach import find_stretches, look_up
 from tsclassify.features.state import (
@@ -36,6 +36,7 @@ from tsclassify.features.state import (
 from tsclassify.features.stretches import (
     COUNT_MASK,
     COUNT_SHIFT,
+    FLAGS_MASK,
     FLAGS_SHIFT,
     GAP_SHIFT,
     REF_MASK,
@@ -56,14 +57,14 @@ _GAPS: Final = rules.GAP_ONE | rules.GAP_WIDE
 
 @jit
 def has_line(lo: int, hi: int, reach: int) -> Any:
-    """Flag of the start of a sentence when a line ends among these blanks."""
+    """Flags of the start of a sentence and of a line when a line ends among these blanks."""
     head = i8_at(reach)
     if not head[R_LINES]:
         return 0
     data = i1_at(head[R_TEXT])
     for pos in range(lo, hi):
         if data[pos] == 10 or data[pos] == 13:
-            return rules.STARTS
+            return rules.STARTS | rules.LINE
     return 0
 
 
@@ -97,9 +98,10 @@ def scan_post(reach: int, state: Any) -> Any:
     size = head[R_SIZE]
     n = 0
     gap = 0
-    starts = rules.STARTS
+    starts = rules.STARTS | rules.LINE
     run = 0
     has_run = False
+    seen = 0
     while size > 0 and n < MAX_TOKENS:
         if head[R_NEW]:
             call_at(state[A_LEARN], state[A_SELF], reach, 0, 0, ALL_NEW)
@@ -118,6 +120,7 @@ def scan_post(reach: int, state: Any) -> Any:
             count = min(meta >> COUNT_SHIFT & COUNT_MASK, MAX_TOKENS - n)
             for k in range(count):
                 ref = refs[k] & REF_MASK
+                seen |= ref
                 prefetch(tokens + 64 * (ref & 0xFFFFFFFF))
                 if ref >> 32 & IS_SINGLE:
                     flags = ref >> 32
@@ -137,7 +140,7 @@ def scan_post(reach: int, state: Any) -> Any:
                 gap = 0
                 starts = 0
             gap += meta >> GAP_SHIFT & 3
-            starts |= meta >> FLAGS_SHIFT & 255
+            starts |= meta >> FLAGS_SHIFT & FLAGS_MASK
         passed = i8_at(state[A_SPARE])[S_META + 1]
         if length <= SHORT:
             # blanks at the end of this reach, before those or the stretch of the next one
@@ -147,8 +150,8 @@ def scan_post(reach: int, state: Any) -> Any:
         size -= passed
         if size > 0:
             look_out(head[R_TEXT] + passed, size, reach, state)
-    if has_run:
-        n = call_at(state[A_LEARN], state[A_SELF], n, 0, 0, JOIN)
+    if has_run or seen >> 32 & rules.ODD:
+        n = call_at(state[A_LEARN], state[A_SELF], n, 0, 0, SETTLE)
     return n
 
 

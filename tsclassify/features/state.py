@@ -18,7 +18,9 @@ from tsclassify.features.spec import FeatureSpec
 from tsclassify.text.lexicon import MODES, Lexicon
 from tsclassify.text.normalize import MAX_STRETCH, MAX_TOKENS
 from tsclassify.text.rules import MAX_WORD
+from tsclassify.text.sequence import EDIT, NEW_WORDS, ROW
 from tsclassify.text.table import char_table
+from tsclassify.text.words import word_table
 
 __all__ = ["State", "make_tables"]
 
@@ -84,8 +86,8 @@ PER_TOKEN: Final = 20
     A_SELF, A_LEARN, A_TOKENS, A_SLOTS, A_BEGINS, A_CODES, A_STRETCHES, A_SPARE, A_REFS, A_SEQ, A_STREAM,
     A_LEXED, A_SHOWN, A_BACK, A_REPEATS, A_WORDS, A_ROWS, A_SEEN, A_PIECES, A_SUMS, A_KEPT, A_CHARS, A_TWINS,
     A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA, A_TABLE, A_REACHES, A_TWICE,
-    A_DUE, A_PADDED, A_SEEDS, A_SAME,
-) = range(20, 57)  # fmt: skip
+    A_DUE, A_PADDED, A_SEEDS, A_SAME, A_WORD_COSTS, A_EDITS,
+) = range(20, 59)  # fmt: skip
 
 # Rows of the stream.
 (CODES, KINDS, MARKS, WORD, OUT) = range(5)
@@ -173,6 +175,7 @@ def make_tables(spec: FeatureSpec, lexicon: Lexicon) -> dict[int, NDArray[Any]]:
         A_CHARS: np.concatenate([chars, np.array(codes, dtype=np.int64)]).astype(np.int32),
         # the number of items goes first, as compiled code expects
         A_TWINS: np.concatenate([[len(twins)], twins]).astype(np.int64),
+        A_WORD_COSTS: word_table(),
         A_GROUP_KEYS: keys,
         A_LEXICON: np.concatenate([head, members.view(np.int64).ravel()]),
         A_CONFIG: make_config(spec),
@@ -217,6 +220,7 @@ class State:
             A_REACHES: aligned(N_REACHES * REACH_BYTES + 8 * AHEAD_WORDS, np.uint8),
             A_SEQ: aligned(MAX_TOKENS + 8, np.int64),
             A_STREAM: aligned(5 * STREAM, np.int64),
+            A_EDITS: aligned(ROW * (MAX_TOKENS + 8) + EDIT * (MAX_TOKENS + NEW_WORDS), np.int64),
             A_LEXED: aligned(6 * (STREAM + 1), np.int64),
             A_SHOWN: aligned(MAX_TOKENS + 8, np.uint64),
             A_BACK: aligned(MAX_TOKENS + 8, np.uint64),
@@ -233,7 +237,7 @@ class State:
             # where things lie in memory is nobody's to foresee; what is found there does not depend on it
             A_SEEDS: np.frombuffer(bytearray(os.urandom(8 * SEEDS)), dtype=np.uint64),
         }
-        names = ("<url>", "<user>", "<num>", "<email>")
+        names = ("<url>", "<user>", "<num>", "<email>", "<code>", "<emoji>")
         for number, name in enumerate(names):
             at = OUT * STREAM + NAMES + 8 * number
             own[A_STREAM][at : at + len(name)] = [ord(code) for code in name]

@@ -49,8 +49,9 @@ PROBES: Final = 32
 # What a stretch is, the word after its bytes: a token with its flags, or of several tokens where in A_REFS they begin;
 # then signs after the last token, up to two, flags for the next stretch, and the number of tokens.
 S_META: Final = 3
-GAP_SHIFT: Final = 41
-FLAGS_SHIFT: Final = 43
+GAP_SHIFT: Final = 43
+FLAGS_SHIFT: Final = 45
+FLAGS_MASK: Final = 63
 COUNT_SHIFT: Final = 51
 COUNT_MASK: Final = 0x1FFF
 REF_MASK: Final = (1 << GAP_SHIFT) - 1
@@ -147,10 +148,10 @@ def new_row(h: int, text: int, length: int, state: Any) -> Any:
 
 @jit
 def make_room(state: Any) -> None:
-    """Forget everything when the next post might not fit: one interns at most 50,000 tokens. Seeds are new then."""
+    """Forget everything when the next post might not fit: one interns at most 62,000 tokens. Seeds are new then."""
     if (
         state[N_KNOWN] > TOKENS - 2 * MAX_TOKENS
-        or state[N_CODES_USED] > CODE_ROOM - 52_000 * rules.MAX_WORD
+        or state[N_CODES_USED] > CODE_ROOM - 64_000 * rules.MAX_WORD
         or state[N_STRETCHES] > MAX_STRETCHES * 7 // 8
         or state[N_REFS_USED] > REF_ROOM * 7 // 8
     ):

@@ -14,9 +14,10 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from tsclassify.text import rules
+from tsclassify.text import markup, rules, sequence
 from tsclassify.text.lexicon import Lexicon
 from tsclassify.text.table import char_table
+from tsclassify.text.words import WORD_ROOM, word_table
 
 __all__ = ["MAX_STRETCH", "MAX_TOKENS", "NormalizedText", "Token", "normalize", "tokenize"]
 
@@ -26,7 +27,14 @@ MAX_STRETCH: Final = 1024
 MAX_TOKENS: Final = 32768
 """Tokens of a post that are read (about 180 kB of English); what follows is not scored."""
 
-NAMES: Final = {rules.URL: "<url>", rules.USER: "<user>", rules.NUMBER: "<num>", rules.EMAIL: "<email>"}
+NAMES: Final = {
+    rules.URL: "<url>",
+    rules.USER: "<user>",
+    rules.NUMBER: "<num>",
+    rules.EMAIL: "<email>",
+    rules.CODE: "<code>",
+    rules.PICTURE: "<emoji>",
+}
 
 _STRETCHES: Final = 16384
 _SHORT: Final = 64
@@ -96,6 +104,18 @@ def _lists() -> tuple[list[int], list[int], list[int], list[int]]:
     )
 
 
+@functools.cache
+def _chars() -> list[int]:
+    index, entries, expansions, _ = _lists()
+    return index + entries + expansions
+
+
+@functools.cache
+def _words() -> list[int]:
+    table: list[int] = word_table().tolist()
+    return table
+
+
 @functools.lru_cache(maxsize=8192)
 def _entry(char: str) -> tuple[tuple[tuple[int, int], ...], int, bool]:
     """What one character becomes: ((code, kind), ...), its marks, and whether it is a hidden character."""
@@ -105,8 +125,9 @@ def _entry(char: str) -> tuple[tuple[tuple[int, int], ...], int, bool]:
         code = 0xFFFD
     entry = entries[index[code >> 8] * 256 + (code & 255)]
     if entry & 16:
-        return (), 0, bool(entry & 32)
+        return (((code, 0),), 0, False) if code in rules.TURNS else ((), 0, bool(entry & 32))
     mark = (rules.STYLED if entry & 32 else 0) | (rules.UPPER if 65 <= code <= 90 else 0)
+    mark |= rules.TICK if code == 96 else 0
     if not entry & 8:
         return ((entry >> 8 or code, entry & 7),), mark, False
     at = entry >> 8
@@ -162,24 +183,20 @@ def _lex_stretch(text: str) -> _Stretch:
             marks.append(mark | hidden)
             places.append(place)
         hidden = 0
-    n = len(codes)
-    ends = [place + 1 for place in places]
-    if 38 in codes:
-        firsts = list(range(n))
-        n = rules.undo_entities(codes, kinds, marks, firsts, n)
-        stops = [*firsts[1:n], len(places)]
-        ends = [places[stop - 1] + 1 for stop in stops]
-        places = [places[first] for first in firsts[:n]]
-    twins = _lists()[3]
-    word = [0] * (rules.MAX_WORD + 8)
+    lasts = places.copy()
+    word = [0] * WORD_ROOM
+    index, entries, _, twins = _lists()
+    n = markup.unmark(
+        codes, kinds, marks, places, lasts, len(codes), word, _words(), _chars(), len(index) + len(entries)
+    )
     out = [0] * (n + 1)
     rows = [0] * (6 * (n + 1))
-    count = rules.lex(codes, kinds, marks, n, word, out, rows, twins)
+    count = rules.lex(codes, kinds, marks, n, word, out, rows, twins, _words())
     tokens = []
     for at in range(0, 6 * count, 6):
         begin, length, first, stop, kind, flags = rows[at : at + 6]
         written = "".join(map(chr, out[begin : begin + length]))
-        tokens.append(Token(written, places[first], ends[stop - 1], kind, flags))
+        tokens.append(Token(written, min(places[first:stop]), max(lasts[first:stop]) + 1, kind, flags))
     return tuple(tokens), rows[6 * count + 2], rows[6 * count + 5]
 
 
@@ -191,6 +208,7 @@ def _settle(token: Token, lexicon: Lexicon | None) -> Token:
         kind = rules.WORD
     elif kind in NAMES:
         text = NAMES[kind]
+        kind = rules.SYMBOL if kind == rules.PICTURE else kind
     elif kind == rules.WORD and flags & rules.POSSESSIVE and len(text) > 1 and text not in words:
         group = words.get(text[:-1])
         if group is not None and lexicon is not None and lexicon.modes[group] == "mask":
@@ -207,36 +225,47 @@ def _read_stretch(text: str, lexicon: Lexicon | None) -> _Stretch:
     return tuple(_settle(token, lexicon) for token in found), tail, tail_flags
 
 
-def _join(tokens: list[Token]) -> list[Token]:
-    """Join runs of three or more single letters, each one sign apart."""
-    if sum(1 for token in tokens if len(token.text) == 1 and token.is_single) < 3:
+def _must_settle(tokens: list[Token]) -> bool:
+    singles = 0
+    for token in tokens:
+        if token.flags & rules.ODD:
+            return True
+        singles += len(token.text) == 1 and token.is_single
+    return singles >= 3
+
+
+def _rows_of(tokens: list[Token]) -> tuple[list[int], list[int]]:
+    codes: list[int] = []
+    rows: list[int] = []
+    for token in tokens:
+        rows += [len(codes), len(token.text), token.type, token.flags, 0]
+        codes += map(ord, token.text)
+    return rows, codes
+
+
+def _settle_sequence(tokens: list[Token]) -> list[Token]:
+    """Settle what one stretch alone cannot tell, as ``tsclassify.text.sequence`` has it."""
+    if not _must_settle(tokens):
         return tokens
-    joined: list[Token] = []
-    i = 0
-    near = rules.GAP_ONE | rules.GAP_WIDE
-    while i < len(tokens):
-        j = i
-        if tokens[i].is_single:
-            j = i + 1
-            while (
-                j < len(tokens)
-                and j - i < rules.MAX_WORD
-                and tokens[j].is_single
-                and tokens[j].flags & near == rules.GAP_ONE
-            ):
-                j += 1
-        if j - i < 3:
-            joined.append(tokens[i])
-            i += 1
-            continue
-        run = tokens[i:j]
-        letters = [ord(token.text) for token in run]
-        length = rules.squeeze(letters, len(letters))
-        capitals = rules.CAPS if all(token.flags & rules.CAPS for token in run) else 0
-        flags = (run[0].flags & ~(rules.CAPS | rules.STRETCHED)) | (capitals or rules.DISGUISED)
-        joined.append(Token("".join(map(chr, letters[:length])), run[0].start, run[-1].end, rules.WORD, flags))
-        i = j
-    return joined
+    rows, codes = _rows_of(tokens)
+    sequence.mark_quotes(rows, len(tokens), codes)
+    word = [0] * WORD_ROOM
+    for step in (sequence.settle_marks, sequence.settle_letters, sequence.settle_attached):
+        edits = [0] * (sequence.EDIT * (len(tokens) + sequence.NEW_WORDS))
+        count = min(MAX_TOKENS, step(rows, len(tokens), codes, word, _words(), edits))
+        settled = []
+        for number in range(count):
+            at = sequence.EDIT * number
+            what, source, _, first, last, _, _, flags = edits[at : at + sequence.EDIT]
+            text, kind = tokens[source].text, tokens[source].type
+            if what == sequence.NAME_CODE:
+                text, kind = NAMES[rules.CODE], rules.CODE
+            elif what != sequence.KEEP:
+                text = "".join(map(chr, word[: sequence.spell(edits, number, rows, codes, word)]))
+            settled.append(Token(text, tokens[first].start, tokens[last].end, kind, flags))
+        tokens = settled
+        rows, codes = _rows_of(tokens)
+    return tokens
 
 
 def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:
@@ -252,7 +281,7 @@ def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:
     tokens: list[Token] = []
     known: dict[str, _Stretch] = {} if lexicon is None else lexicon.known.setdefault(_STRETCH, {})
     gap = 0
-    starts = rules.STARTS
+    starts = rules.STARTS | rules.LINE
     at = 0
     for start, end in _cut(text):
         if len(tokens) >= MAX_TOKENS:
@@ -260,7 +289,7 @@ def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:
         between = text[at:start]
         gap += len(between)
         if between != " " and ("\n" in between or "\r" in between):
-            starts = rules.STARTS
+            starts = rules.STARTS | rules.LINE
         at = end
         stretch = text[start:end]
         read = known.get(stretch)
@@ -280,7 +309,7 @@ def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:
             starts = 0
         gap += tail
         starts |= tail_flags
-    return _join(tokens[:MAX_TOKENS])
+    return _settle_sequence(tokens[:MAX_TOKENS])
 
 
 def normalize(text: str, lexicon: Lexicon | None = None) -> NormalizedText:

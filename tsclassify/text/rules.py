@@ -9,141 +9,88 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["COMPILED", "MAX_WORD"]
-
-MAX_WORD: Final = 48
-"""Longest token in code points; a longer run is cut into several."""
-
-# Kinds of a code point, as in the table.
-LETTER: Final = 1
-DIGIT: Final = 2
-APOSTROPHE: Final = 3
-EMOJI: Final = 4
-SPACE: Final = 5
-
-# Marks of a code point in a stream.
-UPPER: Final = 1
-STYLED: Final = 2
-AFTER_HIDDEN: Final = 4
-
-# Types of a token.
-WORD: Final = 0
-URL: Final = 1
-USER: Final = 2
-NUMBER: Final = 3
-EMAIL: Final = 4
-SYMBOL: Final = 5
-
-# Flags of a token.
-CAPS: Final = 1
-DISGUISED: Final = 2
-STRETCHED: Final = 4
-STARTS: Final = 8
-GAP_ONE: Final = 16
-GAP_WIDE: Final = 32
-HASHTAG: Final = 64
-POSSESSIVE: Final = 128
-
-_HTTP: Final = (104, 116, 116, 112, 0, 0, 0, 0)
-_SCHEME: Final = (58, 47, 47, 0, 0, 0, 0, 0)
-_WWW: Final = (119, 119, 119, 46, 0, 0, 0, 0)
-# Eight places each, ended by 0, so that one compiled function reads them all.
-_DOMAINS: Final = (
-    (99, 111, 109, 0, 0, 0, 0, 0),
-    (111, 114, 103, 0, 0, 0, 0, 0),
-    (110, 101, 116, 0, 0, 0, 0, 0),
-    (103, 111, 118, 0, 0, 0, 0, 0),
-    (101, 100, 117, 0, 0, 0, 0, 0),
+from tsclassify.text.addresses import (
+    domain_end,
+    email_end,
+    is_url,
+    named_token,
+    short_code_end,
+    url_end,
+    whole_email_end,
 )
-_NAME_URL: Final = (60, 117, 114, 108, 62, 0, 0, 0)
-_NAME_USER: Final = (60, 117, 115, 101, 114, 62, 0, 0)
-_NAME_NUM: Final = (60, 110, 117, 109, 62, 0, 0, 0)
-_NAME_NUMBER: Final = (60, 110, 117, 109, 98, 101, 114, 62)
-_NAME_EMAIL: Final = (60, 101, 109, 97, 105, 108, 62, 0)
-_AMP: Final = (38, 97, 109, 112, 59, 0, 0, 0)
-_LT: Final = (38, 108, 116, 59, 0, 0, 0, 0)
-_GT: Final = (38, 103, 116, 59, 0, 0, 0, 0)
-_QUOT: Final = (38, 113, 117, 111, 116, 59, 0, 0)
-_APOS: Final = (38, 35, 51, 57, 59, 0, 0, 0)
-_NBSP: Final = (38, 110, 98, 115, 112, 59, 0, 0)
+from tsclassify.text.kinds import (
+    AFTER_HIDDEN,
+    ALONE,
+    APOSTROPHE,
+    CAPS,
+    CODE,
+    CODEY,
+    DIGIT,
+    DISGUISED,
+    EMAIL,
+    EMOJI,
+    GAP_ONE,
+    GAP_WIDE,
+    HASHTAG,
+    LETTER,
+    LINE,
+    MARK,
+    MAX_WORD,
+    NUMBER,
+    ODD,
+    PICTURE,
+    POSSESSIVE,
+    QUOTED,
+    SPACE,
+    STARTS,
+    STRETCHED,
+    STYLED,
+    SYMBOL,
+    TICK,
+    TURNS,
+    UPPER,
+    URL,
+    USER,
+    WORD,
+)
+from tsclassify.text.words import ENDS, PLACES, cost_between, split_word
 
-
-def matches(codes: Any, n: int, at: int, word: Any) -> bool:
-    """Whether the stream reads `word` (ended by 0) at `at`."""
-    for k in range(8):
-        if word[k] == 0:
-            return True
-        if at + k >= n or codes[at + k] != word[k]:
-            return False
-    return True
-
-
-def undo_entities(codes: Any, kinds: Any, marks: Any, places: Any, n: int) -> int:
-    """Replace HTML entities in place; returns the new length."""
-    write = 0
-    i = 0
-    while i < n:
-        code, kind, width = codes[i], kinds[i], 1
-        if code == 38:
-            if matches(codes, n, i, _AMP):
-                width = 5
-            elif matches(codes, n, i, _LT):
-                code, width = 60, 4
-            elif matches(codes, n, i, _GT):
-                code, width = 62, 4
-            elif matches(codes, n, i, _QUOT):
-                code, width = 34, 6
-            elif matches(codes, n, i, _APOS):
-                code, kind, width = 39, APOSTROPHE, 5
-            elif matches(codes, n, i, _NBSP):
-                code, kind, width = 32, SPACE, 6
-        codes[write] = code
-        kinds[write] = kind
-        marks[write] = marks[i]
-        places[write] = places[i]
-        write += 1
-        i += width
-    return write
-
-
-def url_end(codes: Any, kinds: Any, n: int, at: int) -> int:
-    """First position that no longer belongs to an address starting before `at`."""
-    j = at
-    while j < n and kinds[j] != SPACE and codes[j] != 60 and codes[j] != 62 and codes[j] != 34:
-        j += 1
-    return j
-
-
-def is_url(codes: Any, n: int, at: int) -> bool:
-    """Whether an address with a scheme or ``www.`` starts here."""
-    if codes[at] == 119:
-        return matches(codes, n, at, _WWW)
-    if codes[at] != 104 or not matches(codes, n, at, _HTTP):
-        return False
-    return matches(codes, n, at + 4, _SCHEME) or (
-        at + 4 < n and codes[at + 4] == 115 and matches(codes, n, at + 5, _SCHEME)
-    )
-
-
-def domain_end(codes: Any, kinds: Any, n: int, dot: int) -> int:
-    """End of the address when a well-known top-level domain follows the full stop at `dot`, else 0."""
-    for name in _DOMAINS:
-        if matches(codes, n, dot + 1, name):
-            end = dot + 4
-            if end >= n or (kinds[end] != LETTER and kinds[end] != DIGIT and codes[end] != 39):
-                return url_end(codes, kinds, n, end) if end < n and codes[end] == 47 else end
-    return 0
-
-
-def email_end(codes: Any, kinds: Any, n: int, at: int) -> int:
-    """End of an e-mail address whose ``@`` is at `at`, else 0."""
-    j = at + 1
-    dotted = False
-    while j < n and (kinds[j] == LETTER or kinds[j] == DIGIT or codes[j] == 46 or codes[j] == 45 or codes[j] == 95):
-        if codes[j] == 46 and j + 1 < n and kinds[j + 1] == LETTER and j > at + 1:
-            dotted = True
-        j += 1
-    return j if dotted else 0
+__all__ = [
+    "AFTER_HIDDEN",
+    "ALONE",
+    "APOSTROPHE",
+    "CAPS",
+    "CODE",
+    "CODEY",
+    "COMPILED",
+    "DIGIT",
+    "DISGUISED",
+    "EMAIL",
+    "EMOJI",
+    "GAP_ONE",
+    "GAP_WIDE",
+    "HASHTAG",
+    "LETTER",
+    "LINE",
+    "MARK",
+    "MAX_WORD",
+    "NUMBER",
+    "ODD",
+    "PICTURE",
+    "POSSESSIVE",
+    "QUOTED",
+    "SPACE",
+    "STARTS",
+    "STRETCHED",
+    "STYLED",
+    "SYMBOL",
+    "TICK",
+    "TURNS",
+    "UPPER",
+    "URL",
+    "USER",
+    "WORD",
+]
 
 
 def is_vowel(code: int) -> bool:
@@ -256,7 +203,7 @@ def is_doubled(code: int, is_final: bool) -> bool:
 
 
 def squeeze(word: Any, n: int) -> int:
-    """Shorten letters repeated three times or more, in place; returns the new length."""
+    """Shorten letters repeated three times or more, in place, and with them their places; returns the new length."""
     write = 0
     i = 0
     while i < n:
@@ -267,8 +214,9 @@ def squeeze(word: Any, n: int) -> int:
         if keep >= 3 and is_letter_like(word[i]):
             keep = 2 if is_doubled(word[i], j == n) else 1
         code = word[i]
-        for _ in range(keep):
+        for k in range(i, i + keep):
             word[write] = code
+            word[PLACES + write] = word[PLACES + k]
             write += 1
         i = j
     return write
@@ -331,6 +279,13 @@ def accepts(codes: Any, kinds: Any, n: int, first: int, j: int, word: Any, m: in
     return 101 if code == 0x20AC else 0
 
 
+def starts_camel(kinds: Any, marks: Any, n: int, j: int) -> bool:
+    """Whether a word of a hashtag begins with the letter at `j`: ``KillThem``, ``KILLThem``."""
+    if not marks[j] & UPPER or kinds[j - 1] != LETTER:
+        return False
+    return not marks[j - 1] & UPPER or (j + 1 < n and kinds[j + 1] == LETTER and not marks[j + 1] & UPPER)
+
+
 def read_word(  # noqa: C901 (one pass over the signs; parts of it would be compiled apart)
     codes: Any, kinds: Any, marks: Any, n: int, first: int, word: Any, camel: bool, twins: Any
 ) -> tuple[int, int, int, int]:
@@ -347,7 +302,7 @@ def read_word(  # noqa: C901 (one pass over the signs; parts of it would be comp
         kind = kinds[j]
         code = codes[j]
         if kind == LETTER:
-            if camel and j > first and marks[j] & UPPER and kinds[j - 1] == LETTER and not marks[j - 1] & UPPER:
+            if camel and j > first and starts_camel(kinds, marks, n, j):
                 break
             letters += 1
             upper += marks[j] & UPPER
@@ -372,6 +327,7 @@ def read_word(  # noqa: C901 (one pass over the signs; parts of it would be comp
         if marks[j] & STYLED or (j > first and marks[j] & AFTER_HIDDEN):
             flags |= DISGUISED
         word[m] = code
+        word[PLACES + m] = j
         m += 1
         j += 1
     if j < n and codes[j] == 46:
@@ -409,36 +365,145 @@ def number_end(codes: Any, kinds: Any, n: int, at: int) -> tuple[int, bool]:
     return j, plain
 
 
-def named_token(codes: Any, n: int, at: int) -> tuple[int, int]:
-    """(type, width) of a written-out token such as ``<url>`` at `at`, or (-1, 0)."""
-    if matches(codes, n, at, _NAME_URL):
-        return URL, 5
-    if matches(codes, n, at, _NAME_USER):
-        return USER, 6
-    if matches(codes, n, at, _NAME_NUM):
-        return NUMBER, 5
-    if matches(codes, n, at, _NAME_NUMBER):
-        return NUMBER, 8
-    if matches(codes, n, at, _NAME_EMAIL):
-        return EMAIL, 7
-    return -1, 0
+def is_attached(word: Any, n: int, table: Any) -> bool:
+    """Whether an unknown word is a known one with a letter, or digits, at one of its ends or both."""
+    if n < 4 or cost_between(word, 0, n, table):
+        return False
+    first = 0
+    while first < n and 48 <= word[first] <= 57:
+        first += 1
+    last = n
+    while last > first and 48 <= word[last - 1] <= 57:
+        last -= 1
+    if first or last < n:
+        return last - first >= 3 and first <= 2 and n - last <= 2 and cost_between(word, first, last, table) > 0
+    if cost_between(word, 1, n, table) or cost_between(word, 0, n - 1, table):
+        return True
+    return word[0] == word[n - 1] and cost_between(word, 1, n - 1, table) > 0
+
+
+def needs_rules(word: Any, n: int, is_upper: bool, table: Any) -> bool:
+    """Whether a word of the letters a to z is more than it seems: several run together, attached, a retweet's mark."""
+    if n == 2:
+        return is_upper and word[0] == 114 and word[1] == 116
+    if n < 4:
+        return False
+    return is_attached(word, n, table) or split_word(word, n, False, table) > 1
+
+
+def is_code_sign(codes: Any, kinds: Any, n: int, at: int) -> bool:
+    """Whether a sign is one that program code has and prose has not."""
+    code: int = codes[at]
+    if code == 40:
+        return at > 0 and (kinds[at - 1] == LETTER or kinds[at - 1] == DIGIT)
+    if code == 45:
+        return at + 1 < n and (codes[at + 1] == 45 or at == 0) and (kinds[n - 1] == LETTER or kinds[n - 1] == DIGIT)
+    return (
+        code == 61 or code == 123 or code == 125 or code == 36 or code == 91 or code == 93 or code == 124 or code == 38
+        or code == 92 or code == 62 or code == 60
+    )  # fmt: skip
+
+
+def last_at(codes: Any, n: int) -> int:
+    """Position of the last ``@`` of the stream, or -1."""
+    for k in range(n - 1, -1, -1):
+        if codes[k] == 64:
+            return k
+    return -1
+
+
+def is_regional(codes: Any, n: int, at: int) -> bool:
+    """Whether the sign at `at` is one of the letters that flags of countries are made of."""
+    return 0 <= at < n and 0x1F1E6 <= codes[at] <= 0x1F1FF
+
+
+def quote_flags(codes: Any, kinds: Any, n: int, begin: int, end: int) -> int:
+    """Flags of the quotation marks from `begin` to `end`."""
+    if begin == 0 and end == n:
+        return ODD | ALONE
+    if end == n or kinds[end] == SPACE:
+        return ODD
+    if begin:
+        before = codes[begin - 1]
+        closes = before == 46 or before == 44 or before == 33 or before == 63 or before == 59 or before == 41
+        if closes or kinds[begin - 1] == LETTER or kinds[begin - 1] == DIGIT:
+            return ODD
+    return ODD | CODEY
+
+
+def read_sign(  # noqa: C901 (one case for each sign)
+    codes: Any, kinds: Any, marks: Any, n: int, at: int
+) -> tuple[int, int, int, int, int]:
+    """(end, type, code point, length, flags) of what no word begins with; type -1 for a gap.
+
+    Two letters of a flag are one sign, and one alone is a letter.
+    """
+    code = codes[at]
+    end = at + 1
+    while end < n and codes[end] == code:
+        end += 1
+    if is_regional(codes, n, at):
+        if not is_regional(codes, n, at + 1):
+            return at + 1, WORD, code - 0x1F1E6 + 97, 1, DISGUISED
+        end = at + 2
+        while is_regional(codes, n, end + 1) and codes[end] == code and codes[end + 1] == codes[at + 1]:
+            end += 2
+        return end, SYMBOL, code, 2, 0
+    if kinds[at] == EMOJI:
+        return end, SYMBOL, code, 1, 0
+    if code == 33 or code == 63:
+        return end, SYMBOL, code, 1, 0
+    if code == 34:
+        return end, SYMBOL, code, 1, quote_flags(codes, kinds, n, at, end)
+    if code == 62 or code == 0x202E or code == 0x202C:
+        return end, MARK, code, 1, ODD
+    if kinds[at] == APOSTROPHE and marks[at] & TICK:
+        return end, MARK, 96, min(end - at, 3), ODD
+    if code == 64 and at + 1 < n and (kinds[at + 1] == LETTER or kinds[at + 1] == DIGIT or codes[at + 1] == 95):
+        end = at + 1
+        while end < n and (kinds[end] == LETTER or kinds[end] == DIGIT or codes[end] == 95):
+            end += 1
+        return end, USER, 0, 0, 0
+    if code == 60:
+        token, width = named_token(codes, kinds, n, at)
+        if token >= 0:
+            return at + width, token, code, 1 if token == MARK else 0, ODD if token == MARK else 0
+    if code == 58:
+        end = short_code_end(codes, kinds, n, at)
+        if end > 0:
+            return end, PICTURE, 0, 0, 0
+    return at + 1, -1, 0, 0, 0
+
+
+def put_row(rows: Any, count: int, write: int, length: int, begin: int, end: int, token: int, flags: int) -> None:
+    """Fill the row of one token."""
+    at = 6 * count
+    rows[at] = write
+    rows[at + 1] = length
+    rows[at + 2] = begin
+    rows[at + 3] = end
+    rows[at + 4] = token
+    rows[at + 5] = flags
 
 
 def lex(  # noqa: C901 (the one loop over a stream)
-    codes: Any, kinds: Any, marks: Any, n: int, word: Any, out: Any, rows: Any, twins: Any
+    codes: Any, kinds: Any, marks: Any, n: int, word: Any, out: Any, rows: Any, twins: Any, table: Any
 ) -> int:
     """Cut one stream into tokens.
 
     ``out`` receives the code points of all tokens, one after the other; ``rows[6 * t:]`` is (begin in out,
     length, first, end, type, flags) of token t. Row ``count`` holds what follows the last token: (_, _, signs, _, _,
-    flags). Returns the count. ``out`` must hold n, ``rows`` 6 * (n + 1).
+    flags). Returns the count. ``out`` must hold n, ``rows`` 6 * (n + 1), ``word`` ``WORD_ROOM`` numbers; `table` is
+    that of the word model.
     """
     i = 0
     write = 0
     count = 0
     gap = 0
     starts = 0
+    codey = 0
     camel = False
+    address = last_at(codes, n)
     while i < n:
         code = codes[i]
         kind = kinds[i]
@@ -446,6 +511,7 @@ def lex(  # noqa: C901 (the one loop over a stream)
         length = 0
         token = -1
         flags = 0
+        pieces = 1
         if (
             kind == LETTER
             or kind == DIGIT
@@ -456,9 +522,13 @@ def lex(  # noqa: C901 (the one loop over a stream)
         ):
             number, plain = number_end(codes, kinds, n, i) if kind == DIGIT else (i, False)
             fresh = i == 0 or (kinds[i - 1] != LETTER and kinds[i - 1] != DIGIT)
+            email = whole_email_end(codes, kinds, n, i) if fresh and i < address else 0
             if fresh and is_url(codes, n, i):
                 token = URL
                 i = url_end(codes, kinds, n, i)
+            elif email > 0:
+                token = EMAIL
+                i = email
             elif (
                 kind == DIGIT
                 # more digits than a word can hold would be cut off as a word of digits alone
@@ -483,40 +553,49 @@ def lex(  # noqa: C901 (the one loop over a stream)
                     out[write + k] = word[k]
                 if camel:
                     flags |= HASHTAG
-        elif code == 64 and i + 1 < n and (kinds[i + 1] == LETTER or kinds[i + 1] == DIGIT or codes[i + 1] == 95):
-            token = USER
-            i += 1
-            while i < n and (kinds[i] == LETTER or kinds[i] == DIGIT or codes[i] == 95):
-                i += 1
-        elif kind == EMOJI or code == 33 or code == 63 or code == 34:
-            token = SYMBOL
-            out[write] = code
-            length = 1
-            while i < n and codes[i] == code:
-                i += 1
-        elif code == 60:
-            token, width = named_token(codes, n, i)
-            i += width
+                if token == WORD:
+                    pieces = split_word(word, length, camel, table)
+                    if not camel and (
+                        is_attached(word, length, table)
+                        or (length == 2 and flags & CAPS and word[0] == 114 and word[1] == 116)
+                    ):
+                        flags |= ODD
+        else:
+            i, token, code, length, flags = read_sign(codes, kinds, marks, n, i)
+            for k in range(length):
+                out[write + k] = codes[begin + k] if token == SYMBOL else code
         if token < 0:
-            camel = code == 35
-            starts = STARTS if code == 46 else starts
+            code = codes[begin]
+            camel = code == 35 or (camel and code == 95)
+            starts = STARTS if code == 46 or code == 10 or code == 13 else starts
             gap += 1
-            i += 1
+            if is_code_sign(codes, kinds, n, begin):
+                codey = CODEY
+                if count and rows[6 * count - 2] != SYMBOL:
+                    rows[6 * count - 1] |= CODEY
             continue
         if token != WORD:
             camel = False
+        if token != SYMBOL:
+            flags |= codey
         flags |= starts | (GAP_ONE if gap == 1 else GAP_WIDE if gap > 1 else 0)
-        at = 6 * count
-        rows[at] = write
-        rows[at + 1] = length
-        rows[at + 2] = begin
-        rows[at + 3] = i
-        rows[at + 4] = token
-        rows[at + 5] = flags
+        if pieces == 1:
+            put_row(rows, count, write, length, begin, i, token, flags)
+            count += 1
+        else:
+            first = 0
+            for number in range(pieces):
+                end = word[ENDS + number]
+                behind = word[PLACES + end] if end < length else i
+                put_row(rows, count, write + first, end - first, begin, behind, token, flags)
+                count += 1
+                first = end
+                begin = behind
+                flags &= ~(STARTS | GAP_ONE | GAP_WIDE | POSSESSIVE)
         write += length
-        count += 1
         gap = 0
-        starts = STARTS if code == 33 or code == 63 else 0
+        codey = CODEY if token == MARK and (code == 60 or code == 62) else 0
+        starts = STARTS if token == SYMBOL and (code == 33 or code == 63) else 0
     at = 6 * count
     rows[at + 2] = gap
     rows[at + 5] = starts
@@ -524,12 +603,6 @@ def lex(  # noqa: C901 (the one loop over a stream)
 
 
 COMPILED: Final = (
-    matches,
-    undo_entities,
-    url_end,
-    is_url,
-    domain_end,
-    email_end,
     is_vowel,
     is_letter_like,
     fold_digit,
@@ -539,9 +612,17 @@ COMPILED: Final = (
     squeeze,
     untwin,
     accepts,
+    starts_camel,
     read_word,
     number_end,
-    named_token,
+    is_attached,
+    needs_rules,
+    is_code_sign,
+    last_at,
+    is_regional,
+    quote_flags,
+    read_sign,
+    put_row,
     lex,
 )
-"""The functions in the order in which the kernel compiles them."""
+"""The functions that the kernel compiles."""
