@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from tsclassify.errors import BundleError, GateError, PolicyError, TsclassifyErr
 if TYPE_CHECKING:
     from tsclassify.policy import Policy
     from tsclassify.policy.analysis import Remark
-    from tsclassify.policy.cases import CaseResult
     from tsclassify.policy.compare import Comparison
     from tsclassify.policy.thresholds import Thresholds
     from tsclassify.records import ModelInfo
@@ -166,64 +166,67 @@ def analyze(
 @click.argument("policies", nargs=-1, required=True, metavar="POLICY...")
 @_AS_OF
 @_MODEL
-@click.option("--no-model", is_flag=True, help="Skip the cases that need a model.")
+@click.option("--no-model", is_flag=True, help="Skip the cases that need a model, and the baseline.")
 @click.option("--no-mutation", is_flag=True, help="Run the cases only.")
-@click.option("-v", "--verbose", is_flag=True, help="Name every case.")
+@click.option("--no-baseline", is_flag=True, help="Do not try innocent posts.")
+@click.option("--baseline", "suite", metavar="FILE", help="Innocent posts (TSV); the shipped suite if left out.")
+@click.option("--labelled", metavar="FILE", help="Labelled rows (JSONL) on which tiers keep the precision they state.")
+@click.option("--update-todo", is_flag=True, help="Write the todo of tests and the known hits into the file.")
+@click.option("--update-measured", is_flag=True, help="Write what --labelled measures into the file.")
+@click.option("-v", "--verbose", is_flag=True, help="Name every case, and what cases do not touch.")
 def test(
     policies: tuple[str, ...],
     as_of: str | None,
     bundle: str | None,
     no_model: bool,
     no_mutation: bool,
+    no_baseline: bool,
+    suite: str | None,
+    labelled: str | None,
+    update_todo: bool,
+    update_measured: bool,
     verbose: bool,
 ) -> None:
     """Run the cases in policy files, then change each rule in turn and see whether a case notices.
 
-    A changed rule that no case notices is a surviving mutant: add a case for it. Exit status 3 when a case fails or
-    a mutant survives.
+    A case with a text goes through the model, unless it says what is given. One that the model gets wrong says so
+    (todo); once it passes, the run fails until the todo goes. A changed rule that no case notices is a surviving
+    mutant: add a case for it. An innocent post of the baseline on which the policy acts has to be listed under
+    known_hits. Exit status 3 when a case fails, a todo passes, a mutant survives, a hit is new, a stable tier lacks
+    cases of both sides, or a tier does not keep the precision that it states.
 
     Example: tsclassify policy test hosting-provider app-store
     """
+    from tsclassify.cli.policy_test import Run
     from tsclassify.policy import Policy
-    from tsclassify.policy.cases import run_cases
-    from tsclassify.policy.mutants import survivors
 
     classifier = None if no_model else _classifier(bundle)
-    n_failed = n_alive = 0
-    for name in policies:
-        policy = Policy.load(name, as_of=as_of)
-        results = run_cases(policy, classifier=classifier)
-        failed = [result for result in results if result.differences]
-        for result in results:
-            _echo_case(result, verbose=verbose)
-        skipped = sum(bool(result.skipped) for result in results)
-        passed = sum(result.passed for result in results)
-        line = f"{policy.name} {policy.version}: {passed} of {len(results)} cases pass"
-        line += f", {len(failed)} fail" if failed else ""
-        line += f", {skipped} not run (no bundle)" if skipped else ""
-        if not no_mutation:
-            alive, total = survivors(policy, classifier=classifier)
-            for mutant in alive:
-                click.echo(f"  survives: {mutant.label}")
-                if mutant.example:
-                    click.echo(f"    a case that tells it: {{name: ..., {mutant.example}}}")
-            line += f"; {len(alive)} of {total} mutants survive"
-            n_alive += len(alive)
-        click.echo(line)
-        n_failed += len(failed)
-    if n_failed or n_alive:
-        raise GateError(
-            f"policy test: every case must pass and no mutant survive, got {n_failed} failed and {n_alive} surviving",
-            hint="a surviving mutant needs a case that tells it from the policy" if n_alive else "",
+    if (update_todo or update_measured) and classifier is None:
+        raise BundleError("policy test: texts must be scored by a bundle, got none", hint="give --model")
+    if update_measured and labelled is None:
+        raise TsclassifyError(
+            "policy test: --update-measured must have rows to measure on, got none", hint="--labelled"
         )
-
-
-def _echo_case(result: CaseResult, *, verbose: bool) -> None:
-    if result.differences:
-        click.echo(f"  FAIL ({result.by}) {result.name}: {'; '.join(result.differences)}")
-    elif verbose:
-        state = f"skip, {result.skipped}" if result.skipped else f"pass ({result.by})"
-        click.echo(f"  {state}: {result.name}" + (f" -> {result.tier}" if result.tier else ""))
+    problems: Counter[str] = Counter()
+    for name in policies:
+        run = Run(Policy.load(name, as_of=as_of), classifier, verbose=verbose)
+        run.cases()
+        if not no_mutation:
+            run.mutants()
+        if classifier is not None and not no_baseline:
+            run.baseline(suite)
+        if classifier is not None and labelled is not None:
+            run.labelled(labelled)
+        run.summary()
+        run.update(todo=update_todo, measured=update_measured)
+        problems.update(run.problems)
+    if problems.total() and not update_todo:
+        others = "".join(f", {n} {what}" for what, n in problems.items() if n and what not in ("failed", "surviving"))
+        raise GateError(
+            f"policy test: every case must pass and no mutant survive, got {problems['failed']} failed and "
+            f"{problems['surviving']} surviving{others}",
+            hint="a surviving mutant needs a case that tells it from the policy" if problems["surviving"] else "",
+        )
 
 
 @command.command()

@@ -1,8 +1,8 @@
 """The cases inside a policy file, run.
 
-A case with scores is decided as if a model had given them, at thresholds of a stand-in bundle that reaches every
-operating point: it tests the policy alone, and says the same whatever model is shipped. A case with a text only goes
-through the real model: it tests both together.
+A case whose item has a text goes through the real model: it tests model and policy together, and says what a user would
+see. A case that says what is ``given`` is decided as if a model had said so, at thresholds of a stand-in bundle that
+reaches every operating point: it tests the policy alone, and says the same whatever model is shipped.
 """
 
 from __future__ import annotations
@@ -49,6 +49,12 @@ class CaseResult:
         Why it was not run, or empty.
     tier
         The tier that came, or empty.
+    todo
+        Why the file expects it to fail, or empty.
+    contexts
+        Exceptions that hold.
+    step
+        The step that is due, or empty where none was asked.
     """
 
     name: str
@@ -56,10 +62,22 @@ class CaseResult:
     differences: tuple[str, ...] = ()
     skipped: str = ""
     tier: str = ""
+    todo: str = ""
+    contexts: tuple[str, ...] = ()
+    step: str = ""
 
     @property
     def passed(self) -> bool:
         return not self.differences and not self.skipped
+
+    @property
+    def state(self) -> str:
+        """``pass``, ``fail``, ``todo`` (fails as the file says), ``promote`` (passes and says todo) or ``skip``."""
+        if self.skipped:
+            return "skip"
+        if self.todo:
+            return "todo" if self.differences else "promote"
+        return "fail" if self.differences else "pass"
 
 
 def stand_in(*policies: Policy) -> ModelInfo:
@@ -208,17 +226,18 @@ class Prepared:
 
 def prepare(policy: Policy, columns_of: ColumnsOf | None, read_info: ModelInfo | None) -> Prepared:
     """Score the cases of a policy, once."""
-    items = {i: case.item for i, case in enumerate(policy.tests) if case.item is not None}
-    scored = tuple(i for i, item in items.items() if item.scores is not None)
-    read = tuple(i for i, item in items.items() if item.scores is None)
+    stated = {i: case.stated for i, case in enumerate(policy.tests)}
+    items = {i: stated[i] or case.item for i, case in enumerate(policy.tests) if stated[i] or case.item}
+    scored = tuple(i for i in items if stated[i] is not None)
+    read = tuple(i for i in items if stated[i] is None)
     info = stand_in(policy)
     thresholds = resolve(policy, info)
-    texts = [items[i] for i in read]
+    texts = [item for i in read if (item := items[i]) is not None]
     return Prepared(
         cases=policy.tests,
         scored=scored,
         read=read,
-        scored_columns=scored_columns([items[i] for i in scored], policy, thresholds),
+        scored_columns=scored_columns([item for i in scored if (item := items[i]) is not None], policy, thresholds),
         read_columns=texts_columns(texts, policy, columns_of) if columns_of is not None and texts else None,
         info=info,
         read_info=read_info,
@@ -236,15 +255,19 @@ def run_prepared(policy: Policy, prepared: Prepared) -> list[CaseResult]:
     results = []
     for i, case in enumerate(prepared.cases):
         if i not in place and case.item is not None:
-            results.append(CaseResult(case.name, "model", skipped="no bundle to score the text with"))
+            skipped = "no bundle to score the text with"
+            results.append(CaseResult(case.name, "model", skipped=skipped, todo=case.todo or ""))
             continue
         differences, tier, by = [], "", "ladder"
+        contexts: tuple[str, ...] = ()
         if i in place:
             columns, row, by = place[i]
             tier = columns.name(row)
+            contexts = tuple(name for name, states in columns.contexts.items() if states[row] == Truth.TRUE)
             differences = _item_differences(policy, case.expect, columns, row)
         differences += _ladder_differences(policy, case, tier)
-        results.append(CaseResult(case.name, by, tuple(differences), "", tier))
+        step = case.expect.step or ""
+        results.append(CaseResult(case.name, by, tuple(differences), "", tier, case.todo or "", contexts, step))
     return results
 
 

@@ -38,6 +38,11 @@ class _Cases:
             if "item" not in test and "history" not in test and "given" not in test:
                 self.file.say(path, "a test must have an item, a history or what is given, got none of them")
             self.check_test_item(test, path)
+            self.check_said(mapping(test.get("given")), (*path, "given"))
+            said = bool({"scores", "signals", "language"} & set(mapping(test.get("given"))))
+            if "todo" in test and (said or "text" not in mapping(test.get("item"))):
+                message = "todo must stand in a test whose text goes through the model, got another one"
+                self.file.say((*path, "todo"), message, on_key=True)
             self.check_history(test, path)
             for key in ("tier", "at_least", "at_most", "not_tier"):
                 for name, where in names_in(expect.get(key), (*path, "expect", key)):
@@ -50,7 +55,7 @@ class _Cases:
             if "step" in expect:
                 self.file.known(expect["step"], (*path, "expect", "step"), "step", [*self.file.step_ids, "none"])
             asked = [key for key in expect if key not in ("step", "finding")]
-            if asked and "item" not in test:
+            if asked and "item" not in test and not said:
                 self.file.say(
                     (*path, "expect", asked[0]),
                     f"{asked[0]} must come from an item, got a test without one",
@@ -62,16 +67,16 @@ class _Cases:
         if not isinstance(item, dict):
             return
         place = (*path, "item")
-        if "text" not in item and "scores" not in item:
+        given = mapping(test.get("given"))
+        is_given = bool({"scores", "signals", "language"} & set(given))
+        if "text" not in item and "scores" not in item and not is_given:
             self.file.say(place, "item must have a text or scores, got neither")
-        for name, score in mapping(item.get("scores")).items():
-            if not self.file.known(name, (*place, "scores", name), "category", self.file.category_names, on_key=True):
-                continue
-            never = mapping(self.file.categories.get(name)).get("act", 0) is None
-            if never and score in SCORE_WORDS[:2]:
-                self.file.say((*place, "scores", name), f"{name} must have an act threshold, got act: null")
-        for name in mapping(item.get("signals")):
-            self.file.known(name, (*place, "signals", name), "signal", SIGNALS, on_key=True)
+        if "text" in item and "scores" in item:
+            hint = "move scores and signals to given, or leave them out to ask the model"
+            self.file.say((*place, "scores"), "scores must not stand beside a text, got both", hint, on_key=True)
+        if is_given and "scores" in item:
+            self.file.say((*place, "scores"), "scores must stand in given alone, got them twice", on_key=True)
+        self.check_said(item, place)
         keys = list(TestItem.model_fields)
         for name in item:
             if name in self.file.facts:
@@ -80,6 +85,17 @@ class _Cases:
             hint = nearest(name, keys)
             if name not in keys and hint and name not in OWN_FIELDS:
                 self.file.say((*place, name), f"field must not be a misspelt key, got {shown(name)}", hint, on_key=True)
+
+    def check_said(self, said: dict[str, Any], place: Path) -> None:
+        """Scores and signals that a test states."""
+        for name, score in mapping(said.get("scores")).items():
+            if not self.file.known(name, (*place, "scores", name), "category", self.file.category_names, on_key=True):
+                continue
+            never = mapping(self.file.categories.get(name)).get("act", 0) is None
+            if never and score in SCORE_WORDS[:2]:
+                self.file.say((*place, "scores", name), f"{name} must have an act threshold, got act: null")
+        for name in mapping(said.get("signals")):
+            self.file.known(name, (*place, "signals", name), "signal", SIGNALS, on_key=True)
 
     def check_field(self, name: str, value: Any, place: Path) -> None:
         try:

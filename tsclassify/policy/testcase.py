@@ -16,20 +16,19 @@ ScoreAsked: TypeAlias = number_or_word(SCORE_WORDS)  # type: ignore[valid-type]
 
 
 class TestItem(Node):
-    """An item: a text for the model, or scores and signals as if a model had given them; other keys are metadata."""
+    """An item to decide; other keys are fields that come with it."""
 
     __test__ = False  # pytest takes classes named Test for its own
     model_config = ConfigDict(extra="allow")
 
     text: Text | None = None
-    """The post. Without ``scores`` it goes through the model; with them it is for the reader."""
+    """The post. It goes through the real model, unless the test has ``given``."""
     scores: dict[str, ScoreAsked] | None = None
-    """Category to score: a number, or ``act``, ``under_act``, ``review``, ``under_review`` for the value at, or just
-    under, that threshold. Categories left out score 0."""
+    """Of an item without a text: category to score, as in ``given``."""
     signals: dict[str, bool | None] = Field(default_factory=dict)
-    """Signal to true, false or null (unknown); over the model's. With ``scores``, signals left out are false."""
+    """Signal to true, false or null (unknown), as the item states them; they count for more than the model's."""
     language: Literal["tested", "untested", "undetermined"] | None = None
-    """Over the model's finding; with ``scores`` it is ``tested`` when left out."""
+    """Over the model's finding; with scores it is ``tested`` when left out."""
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -53,14 +52,26 @@ class Event(Node):
 
 
 class Given(Node):
-    """What the platform review has found."""
+    """What a model or a platform review is taken to have said, so that the test is about the policy alone."""
 
+    scores: dict[str, ScoreAsked] | None = None
+    """Category to score: a number, or ``act``, ``under_act``, ``review``, ``under_review`` for the value at, or just
+    under, that threshold. Categories left out score 0."""
+    signals: dict[str, bool | None] = Field(default_factory=dict)
+    """Signal to true, false or null (unknown). Signals left out are false."""
+    language: Literal["tested", "untested", "undetermined"] | None = None
+    """What the text is written in; ``tested`` when left out."""
     finding: Literal["effective", "not_effective", "undetermined"] | None = None
     """The finding; left out, it follows from the indicators, or there was no review when those are left out too."""
     indicators: dict[str, bool | None] = Field(default_factory=dict)
     """Indicator to true, false or null; one left out is unknown."""
     attested: dict[str, bool] = Field(default_factory=dict)
     """Control to whether it was attested."""
+
+    @property
+    def is_of_model(self) -> bool:
+        """Whether it says what a model would."""
+        return bool(self.model_fields_set & {"scores", "signals", "language"})
 
 
 class Expectation(Node):
@@ -93,11 +104,23 @@ class TestCase(Node):
 
     name: Text
     """A claim, such as ``news about a bomb threat is not a violation``."""
+    todo: Text | None = None
+    """Why the model gets it wrong today. Such a test is listed; once it passes, the run fails until the key goes."""
     item: TestItem | None = None
     """The item to decide. In a ladder case its tier counts as a strike now."""
     history: tuple[Event, ...] = ()
     """What happened before now."""
     given: Given | None = None
-    """What the platform review has found."""
+    """What the model, or the platform review, is taken to have said."""
     expect: Expectation
     """What must come of it."""
+
+    @property
+    def stated(self) -> TestItem | None:
+        """The item with what a model is taken to have said of it, or None when its text goes through the model."""
+        item, given = self.item, self.given
+        if given is not None and given.is_of_model:
+            said = {"scores": given.scores or {}, "language": given.language}
+            base = item or TestItem()
+            return base.model_copy(update={**said, "signals": {**given.signals, **base.signals}})
+        return item if item is not None and item.scores is not None else None
