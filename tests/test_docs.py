@@ -290,7 +290,7 @@ def test_counts_of_shipped_files_are_true() -> None:
 
 
 def test_crosswalk_table_says_for_what_each_is_exact() -> None:
-    from tsclassify.data.crosswalk import crosswalk_names, load_crosswalk
+    from tsclassify.crosswalk import crosswalk_names, load_crosswalk
 
     rows = {row[0].strip("`"): row[1] for row in _rows(ROOT / "docs" / "taxonomy.md", "crosswalk")}
     exact = {

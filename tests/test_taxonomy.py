@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsclassify.data import corpus, raw
-from tsclassify.data.crosswalk import RELATIONS, check_table, crosswalk_names, load_crosswalk
+from tsclassify.crosswalk import RELATIONS, check_table, crosswalk_names, load_crosswalk
 from tsclassify.errors import InputError
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, VIOLENCE, parse_code

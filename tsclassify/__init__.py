@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tsclassify.evaluation import Report as Report
     from tsclassify.evaluation import evaluate as evaluate
     from tsclassify.ledger import Ledger as Ledger
+    from tsclassify.policy import Breaker as Breaker
     from tsclassify.policy import Policy as Policy
     from tsclassify.records import Explanation as Explanation
     from tsclassify.records import Piece as Piece
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tsclassify.scores import Scores as Scores
 
 _HOMES = {
+    "Breaker": "tsclassify.policy",
     "BundleError": "tsclassify.errors",
     "Classifier": "tsclassify.classifier",
     "DataError": "tsclassify.errors",

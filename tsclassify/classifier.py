@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,7 +52,8 @@ def load(path: str | os.PathLike[str] | None = None) -> Classifier:
     Parameters
     ----------
     path
-        Bundle folder, or the name of a shipped bundle; the shipped ``en-v1`` when left out.
+        Bundle folder, or the name of a shipped bundle; the shipped ``en-v1`` when left out. With ``@`` and the first
+        digits of its hash behind the name, as results carry it, no other is taken.
 
     Raises
     ------
@@ -63,8 +66,24 @@ def load(path: str | os.PathLike[str] | None = None) -> Classifier:
     >>> round(float(clf.score(["see you at the picnic"])["incitement"][0]), 1)
     0.0
     """
-    model, sha256 = read_bundle(locate_bundle(path))
-    return Classifier(model, sha256)
+    if not isinstance(path, str | os.PathLike | None):
+        raise BundleError(f"load: bundle must be a folder or a name, got {type(path).__name__}")
+    name, mark, digits = os.fspath(path or DEFAULT_BUNDLE).rpartition("@")
+    if not mark or Path(os.fspath(path or "")).is_dir():
+        name, digits = os.fspath(path or DEFAULT_BUNDLE), ""
+    folder = locate_bundle(name)
+    model, sha256 = read_bundle(folder)
+    if not sha256.startswith(digits):
+        raise BundleError(f"load: {name} must have the hash {digits[:64]!r}, got {sha256[:12]}")
+    made = Classifier(model, sha256)
+    made.source = os.fspath(folder.resolve()) if Path(name).is_dir() else name
+    return made
+
+
+@functools.lru_cache(maxsize=4)
+def _reopened(source: str, sha256: str) -> Classifier:
+    """The classifier of a pickle, read once in a process."""
+    return load(f"{source}@{sha256}")
 
 
 def locate_bundle(path: str | os.PathLike[str] | None = None) -> Path:
@@ -98,7 +117,13 @@ class Classifier:
     """
 
     def __init__(self, model: TrainedModel, sha256: str) -> None:
+        if not isinstance(model, TrainedModel):
+            raise InputError(
+                f"classifier: model must be a TrainedModel, got {type(model).__name__}", hint="use ts.load"
+            )
         self.model = model
+        self.source: str | None = None
+        """Folder or shipped name that it was loaded from; None for a model in memory."""
         self.info: ModelInfo = model_info(model, sha256)
         self._scorer = Scorer(
             model.spec,
@@ -126,6 +151,28 @@ class Classifier:
     def __repr__(self) -> str:
         return f"Classifier({self.info.name!r}, sha256={self.info.sha256[:12]!r})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By path and hash, so that a pickle is small and no other model is ever taken for this one."""
+        if self.source is None:
+            raise InputError("classifier: model must lie in a bundle to be pickled, got one in memory")
+        return _reopened, (self.source, self.info.sha256)
+
+    def __copy__(self) -> Classifier:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Classifier:
+        return self
+
+    def warm_up(self) -> None:
+        """Load the compiled kernels now, so that no later call waits for them; seconds on a new machine, else less.
+
+        A process scores its first 48 texts without compiled code, since loading it takes 0.6 s.
+        """
+        data, offsets = encode_texts(["warm up"])
+        self._scorer.warm_up()
+        self.measure_utf8(data, offsets)
+        self.signals_utf8(data, offsets, np.zeros(1, dtype=np.int64))
+
     @property
     def categories(self) -> tuple[str, ...]:
         """Category names, in column order."""
@@ -144,7 +191,7 @@ class Classifier:
         Parameters
         ----------
         texts
-            n texts; any sequence of ``str``. Not a bare ``str``.
+            n texts; any sequence of ``str``, or a pandas series, whose index is kept. Not a bare ``str``.
 
         Returns
         -------
@@ -166,7 +213,7 @@ class Classifier:
                 row = np.array([made[:_N_CATEGORIES]], dtype=np.float32)
                 return Scores.unchecked(CATEGORIES, row, self._priors.copy(), {}, self.info.sha256)
         data, offsets = encode_texts(texts)
-        return self._scores(self.score_utf8(data, offsets))
+        return replace(self._scores(self.score_utf8(data, offsets)), index=_index_of(texts))
 
     def score_utf8(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score n texts laid end to end, as in an Arrow string array.
@@ -233,7 +280,7 @@ class Classifier:
         """
         data, offsets = encode_texts(texts)
         rows = np.arange(len(offsets) - 1, dtype=np.int64)
-        return self._signal_scores(self.signals_utf8(data, offsets, rows))
+        return replace(self._signal_scores(self.signals_utf8(data, offsets, rows)), index=_index_of(texts))
 
     def signals_utf8(
         self, data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64]
@@ -351,8 +398,10 @@ class Classifier:
         InputError
             When an item has no text, a field has the wrong type, or the times do not fit the items.
         """
-        if isinstance(items, Mapping | str | bytes):
+        if isinstance(items, Mapping | str | bytes) or not isinstance(items, Iterable):
             raise InputError(f"decide_many: items must be a sequence of mappings, got {type(items).__name__}")
+        if not (breaker is None or callable(getattr(breaker, "admit", None))):
+            raise InputError(f"decide_many: breaker must be a Breaker, got {type(breaker).__name__}")
         rows = list(items)
         decider = self.decider(policy)
         columns = self.item_columns(rows, decider.policy)
@@ -426,3 +475,9 @@ class Classifier:
                 self._deciders.clear()
             decider = self._deciders[loaded] = Decider(loaded, self.info)
         return decider
+
+
+def _index_of(texts: object) -> Any:
+    """The index of a pandas series; None for all other sequences, whose ``index`` is a method."""
+    index = getattr(texts, "index", None)
+    return None if callable(index) else index

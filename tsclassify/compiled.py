@@ -8,11 +8,33 @@ from importlib.util import find_spec
 from typing import Any
 
 import numba
+from numba.core import event
 from numba.np import linalg
 
 __all__ = ["callback", "jit"]
 
 _said: list[str] = []
+
+
+class _Teller(event.Listener):  # type: ignore[misc]
+    """Says on stderr what is compiled before it is: it takes seconds, and happens once on a machine."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+
+    def on_start(self, event: Any) -> None:
+        self._depth += 1
+        function = event.data["dispatcher"].py_func
+        if self._depth == 1 and sys.stderr is not None and function.__module__.startswith("tsclassify."):
+            place = function.__module__.removeprefix("tsclassify.")
+            sys.stderr.write(f"tsclassify: compiling {place}, once\n")
+            sys.stderr.flush()
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+
+
+event.register("numba:compile", _Teller())
 
 
 def _put_off_scipy() -> None:

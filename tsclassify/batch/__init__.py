@@ -11,7 +11,7 @@ from tsclassify.batch.arrow import ArrowScorer
 from tsclassify.batch.job import Job, StoppedError
 from tsclassify.batch.plan import make_plan
 from tsclassify.batch.summary import BatchSummary
-from tsclassify.errors import needs
+from tsclassify.errors import InputError, needs
 from tsclassify.io.blocks import BLOCK_BYTES
 from tsclassify.io.sources import MAX_RATIO, find_sources
 from tsclassify.io.strict import MAX_LINE_BYTES
@@ -98,7 +98,8 @@ def score_jsonl(
     StoppedError
         When `stop` was set.
     """
-    given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    given = [inputs] if isinstance(inputs, str | os.PathLike) else _paths(inputs, "inputs")
+    out = _paths([out], "output")[0]
     plan = make_plan(load_model(model), load_policy(policy), fields=fields, select=select, max_line=max_line)
     job = Job(
         plan,
@@ -147,6 +148,12 @@ def score_arrow(
     return ArrowScorer(make_plan(load_model(model), load_policy(policy), fields=fields, select=select))(batch)
 
 
+def _paths(given: Sequence[_Path], what: str) -> list[_Path]:
+    if not isinstance(given, Sequence) or not all(isinstance(path, str | os.PathLike) for path in given):
+        raise InputError(f"score: {what} must be paths, got {type(given).__name__} of something else")
+    return list(given)
+
+
 def load_model(model: Scoring | _Path | None) -> Scoring:
     """A classifier, from itself, a path or a name."""
     if model is not None and not isinstance(model, str | os.PathLike):
@@ -159,8 +166,8 @@ def load_model(model: Scoring | _Path | None) -> Scoring:
 
 def load_policy(policy: Policy | _Path | None) -> Policy | None:
     """A policy, from itself, a path or a name."""
-    if policy is None or not isinstance(policy, str | os.PathLike):
-        return policy
-    from tsclassify.policy import Policy as Loader
+    if policy is None:
+        return None
+    from tsclassify.policy import as_policy
 
-    return Loader.load(os.fspath(policy))
+    return as_policy(policy)

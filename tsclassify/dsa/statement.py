@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class FieldFault:
 
 def statement_of_reasons(
     decision: Decision,
-    policy: Policy,
+    policy: Policy | str | os.PathLike[str],
     *,
     actions: Sequence[str] | None = None,
     applied_at: dt.datetime | str | None = None,
@@ -93,7 +94,7 @@ def statement_of_reasons(
     decision
         The record of a decision that acts; it must say when the act was.
     policy
-        The policy that made it.
+        The policy that made it, or what ``Policy.load`` takes.
     actions
         Ids of the actions taken; None takes those that the decision recommends.
     applied_at
@@ -120,6 +121,12 @@ def statement_of_reasons(
     An action that restricts nothing in the database's terms, such as a notice that asks for removal, is stated as
     ``DECISION_VISIBILITY_OTHER`` with its words.
     """
+    from tsclassify.decision import Decision as Record
+    from tsclassify.policy import as_policy
+
+    if not isinstance(decision, Record):
+        raise InputError(f"statement: decision must be a Decision, got {type(decision).__name__}")
+    policy = as_policy(policy)
     _same_policy(decision, policy)
     taken = [action.id for action in decision.actions] if actions is None else list(actions)
     unknown = [action for action in taken if action not in policy.actions]

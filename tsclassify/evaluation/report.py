@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["REPORT_SCHEMA", "Report"]
 
 REPORT_SCHEMA: Final = 1
+
+_LINES: Final = 40
+_COLUMNS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +132,24 @@ class Report:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path}: file must be a stored report, got {type(error).__name__}") from None
+
+    def __repr__(self) -> str:
+        return f"Report({self.meta.get('model')!r}, {self.meta.get('n_items', 0)} posts, {len(self.tables)} tables)"
+
+    def __str__(self) -> str:
+        """Ranking and problems in at most 40 lines of 100 columns; ``save`` writes the whole."""
+        meta = self.meta
+        lines = [f"{meta.get('model')} on {meta.get('n_items', 0):,} posts"]
+        if "ranking" in self.tables:
+            lines.append(f"{'category':18}{'positives':>10}{'AP':>8}{'95 % interval':>18}{'AUC':>8}")
+            for row in self["ranking"].rows:
+                positives = "" if row["n_positive"] is None else f"{row['n_positive']:,}"
+                interval = f"{row['ap_low']:.3f}–{row['ap_high']:.3f}"
+                lines.append(f"{row['category']:18}{positives:>10}{row['ap']:>8.3f}{interval:>18}{row['auc']:>8.3f}")
+        lines += [textwrap.shorten(f"- {problem.message}", _COLUMNS, placeholder=" …") for problem in self.problems]
+        if len(lines) > _LINES:
+            lines[_LINES - 1 :] = [f"and {len(lines) - _LINES + 1} more problems: see report.problems"]
+        return "\n".join(lines)
 
     @needs("Report")
     def _repr_html_(self) -> str:

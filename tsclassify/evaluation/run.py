@@ -112,10 +112,10 @@ def evaluate(
         scores of another shape.
     """
     scorer = as_scorer(model)
-    if isinstance(policy, str | Path):
-        from tsclassify.policy import Policy
+    if policy is not None:
+        from tsclassify.policy import as_policy
 
-        policy = Policy.load(policy)
+        policy = as_policy(policy)
     columns = read_columns(dataset)
     data = from_columns(columns, categories=_wanted(categories, scorer))
     if not len(data):

@@ -78,6 +78,8 @@ class Ledger:
         LedgerError
             When the file is no ledger, is from a newer version, or cannot be opened.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise LedgerError(f"ledger: file must be a path, got {type(path).__name__}")
         place = Path(path)
         return cls(place, connect(place, create=create, read_only=read_only), keep_text=keep_text, read_only=read_only)
 
@@ -303,11 +305,14 @@ class Ledger:
             raise LedgerError("ledger: decision must be stored as one")
         return decision
 
-    def standing(self, subject: str, policy: Policy, *, at: dt.datetime | str, of: str | None = None) -> Standing:
+    def standing(
+        self, subject: str, policy: Policy | str | os.PathLike[str], *, at: dt.datetime | str, of: str | None = None
+    ) -> Standing:
         """Strikes, due and taken steps of an account or a tenant; see `standing.standing`."""
+        from tsclassify.policy import as_policy
         from tsclassify.standing.standing import standing
 
-        return standing(self, subject, policy, at=at, of=of)
+        return standing(self, subject, as_policy(policy), at=at, of=of)
 
     def verify(self, *, head: str | None = None) -> Verification:
         """Check every row against the chain, and the end of the chain against a hash kept elsewhere."""

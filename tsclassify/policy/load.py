@@ -208,6 +208,8 @@ class Policy:
         >>> Policy.load("hosting-provider", as_of="2021-01-10").version
         '2021.01.0'
         """
+        if not isinstance(name, str | os.PathLike):
+            raise PolicyError(f"policy: must be a name or a path, got {type(name).__name__}")
         versions = []
         for path in _candidates(name):
             data = _read(path)

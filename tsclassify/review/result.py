@@ -154,7 +154,7 @@ class PlatformReview:
 @needs("review_platform")
 def review_platform(
     ledger: Ledger,
-    policy: Policy,
+    policy: Policy | str | os.PathLike[str],
     *,
     tenant: str,
     at: dt.datetime | str,
@@ -167,7 +167,7 @@ def review_platform(
     ledger
         An open ledger.
     policy
-        Needs a ``platform_review``.
+        Needs a ``platform_review``; a policy, or what ``Policy.load`` takes.
     tenant
         The hosted platform, or the app.
     at
@@ -181,6 +181,12 @@ def review_platform(
     InputError
         When the policy has no platform review, or a labelled row is not as described.
     """
+    from tsclassify.ledger import Ledger as Book
+    from tsclassify.policy import as_policy
+
+    if not isinstance(ledger, Book):
+        raise InputError(f"review: ledger must be an open Ledger, got {type(ledger).__name__}")
+    policy = as_policy(policy)
     if policy.platform_review is None:
         raise InputError(f"review: policy must have a platform_review, got {policy.name} without one")
     when = moment(at, "review: at")

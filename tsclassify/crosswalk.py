@@ -11,7 +11,7 @@ from tsclassify.errors import DataError, InputError
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
 
-__all__ = ["RELATIONS", "Crosswalk", "Entry", "crosswalk_names", "load_crosswalk"]
+__all__ = ["RELATIONS", "Crosswalk", "Entry", "crosswalk_names", "find_crosswalk", "load_crosswalk"]
 
 RELATIONS = ("exact", "broader", "narrower", "none")
 """What their category is to ours: the same, more, only a part, or not a match although the name suggests one."""
@@ -82,6 +82,20 @@ class Crosswalk:
     def ours(self, category: str) -> tuple[Entry, ...]:
         """Rows of one of their categories; empty when none of ours is near it."""
         return tuple(entry for entry in self.entries if entry.theirs == category)
+
+
+def find_crosswalk(name: str) -> Crosswalk:
+    """A shipped crosswalk by its name or a word of it: ``"openai"`` finds ``openai-moderation``.
+
+    Raises
+    ------
+    InputError
+        When none has the name.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"crosswalk: name must be a shipped one, got {type(name).__name__}")
+    named = [whole for whole in crosswalk_names() if name.lower() in (whole, *whole.split("-"))]
+    return load_crosswalk(named[0] if len(named) == 1 else name)
 
 
 def crosswalk_names() -> tuple[str, ...]:
