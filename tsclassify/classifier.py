@@ -58,7 +58,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Classifier:
     Raises
     ------
     BundleError
-        When the bundle is missing, altered, truncated or newer than this code.
+        When the bundle is missing, has another hash, or is altered, truncated or newer than this code.
 
     Examples
     --------

@@ -68,13 +68,14 @@ def _info(classifier: Any, *policies: Policy) -> ModelInfo:
 def check(policies: tuple[str, ...], as_of: str | None, bundle: str | None, no_model: bool, strict: bool) -> None:
     """Report every fault of policy files, each with its line, and warn of rules that nothing reaches.
 
-    POLICY is the name of a shipped pack, a file, or a folder of versions. Exit status 1 when a file has faults; with
-    --strict, 3 when a warning is not argued in its file.
+    POLICY is the name of a shipped pack, a file, or a folder of versions. Exit status 1 when a file has faults, or has
+    changed since its version was locked; with --strict, 3 when a warning is not argued in its file.
 
     Example: tsclassify policy check my-policy.yaml
     """
     from tsclassify.policy import Policy
     from tsclassify.policy.analysis import remarks
+    from tsclassify.policy.lock import lock_of
     from tsclassify.policy.thresholds import resolve
 
     classifier = None if no_model else _classifier(bundle)
@@ -83,6 +84,9 @@ def check(policies: tuple[str, ...], as_of: str | None, bundle: str | None, no_m
         try:
             policy = Policy.load(name, as_of=as_of)
             thresholds = None if classifier is None else resolve(policy, classifier.info)
+            changed = lock_of(policy.place).fault(policy)
+            if changed:
+                raise PolicyError(changed, hint="give the file a new version, and run `tsclassify policy lock`")
         except PolicyError as error:
             click.echo(str(error), err=True)
             n_faults += len(error.faults) or 1
@@ -365,6 +369,90 @@ def show(policy: str, as_of: str | None, bundle: str | None, no_model: bool) -> 
         Console().print(Markdown(text))
     else:
         click.echo(text, nl=False)
+
+
+@command.command()
+@click.argument("folder", metavar="[FOLDER]", required=False, type=click.Path(exists=True, file_okay=False))
+@click.option("--again", is_flag=True, help="Lock changed files under their version, which no record carries yet.")
+def lock(folder: str | None, again: bool) -> None:
+    """Write the version and the hash of every policy in a folder to its policies.lock.
+
+    A locked version keeps its hash: a file that has changed needs a new version first. FOLDER is that of the shipped
+    packs if left out; a folder of versions in it belongs to the same lock.
+
+    Example: tsclassify policy lock policies/
+    """
+    from pathlib import Path
+
+    from tsclassify.policy import Policy
+    from tsclassify.policy.lock import LOCK_NAME, Lock, files_under
+    from tsclassify.policy.shelf import shipped_folder
+
+    place = shipped_folder() if folder is None else Path(folder)
+    before = Lock.read(place / LOCK_NAME)
+    policies = [Policy.load(path) for path in files_under(place)]
+    if not policies:
+        raise PolicyError(f"policy lock: folder must hold policies, got none in {place}")
+    after = before.with_policies(policies, again=again)
+    after.write()
+    new = len(after.hashes) - len(before.hashes)
+    click.echo(f"{after.path}: {len(after.hashes)} versions locked, {new} of them new")
+
+
+@command.command(name="list")
+@click.argument("folder", metavar="[FOLDER]", required=False, type=click.Path(exists=True, file_okay=False))
+@click.option("--as-of", metavar="DATE", help="Say which versions are in force on this date.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+def list_(folder: str | None, as_of: str | None, as_json: bool) -> None:
+    """List policies with their versions, dates, and whether they are locked.
+
+    FOLDER is that of the shipped packs if left out. The last column is what a record carries, and what Policy.load
+    takes.
+
+    Example: tsclassify policy list --as-of 2021-01-10
+    """
+    import datetime as dt
+    from pathlib import Path
+
+    from tsclassify.policy import Policy
+    from tsclassify.policy.lock import files_under, lock_of
+    from tsclassify.policy.shelf import shipped_folder
+
+    try:
+        day = None if as_of is None else dt.date.fromisoformat(as_of)
+    except ValueError:
+        raise PolicyError(f"policy list: as-of must be a date such as 2021-01-10, got {as_of!r}") from None
+    rows = []
+    for path in files_under(shipped_folder() if folder is None else Path(folder)):
+        policy = Policy.load(path)
+        since, until = policy.effective.since, policy.effective.until
+        in_force = day is not None and since <= day and (until is None or day <= until)
+        rows.append(
+            {
+                "policy": policy.name,
+                "version": policy.version,
+                "kind": policy.kind,
+                "from": since.isoformat(),
+                "until": "" if until is None else until.isoformat(),
+                "mode": policy.rollout.mode,
+                "lock": lock_of(path).state(policy),
+                **({} if day is None else {"in_force": in_force}),
+                "reference": f"{policy.name}@{policy.version}@{policy.sha256[:12]}",
+            }
+        )
+    rows.sort(key=lambda row: (row["policy"], row["from"]))
+    if as_json:
+        click.echo("".join(json.dumps(row) + "\n" for row in rows), nl=False)
+        return
+    if not rows:
+        return
+    cells = [
+        list(rows[0]),
+        *([str(value).lower() if value is not None else "" for value in row.values()] for row in rows),
+    ]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 @command.command()

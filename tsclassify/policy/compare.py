@@ -276,7 +276,7 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def changed_keys(old: Policy, new: Policy) -> tuple[tuple[str, str, str], ...]:
     """Keys in which two policies differ, without their tests: path, before, after (empty when absent)."""
-    apart = {"tests", "version", "effective", "source", "clauses", "policy"}
+    apart = {"extends", "tests", "version", "effective", "source", "clauses", "policy"}
     sides = []
     for policy in (old, new):
         fields = [name for name in type(policy.document).model_fields if name not in apart]

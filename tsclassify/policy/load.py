@@ -13,59 +13,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tsclassify.errors import BundleError, PolicyError
+from tsclassify.errors import PolicyError
 from tsclassify.policy import schema
 from tsclassify.policy.checks import check
+from tsclassify.policy.extends import merged
 from tsclassify.policy.faults import MAX_FAULTS, Fault, nearest, render
 from tsclassify.policy.platform import PlatformReview
+from tsclassify.policy.shelf import Reference, candidates, read_file, shipped_names
 from tsclassify.policy.strict_yaml import MAX_BYTES, Tree, parse
 from tsclassify.policy.testcase import TestCase
 from tsclassify.policy.translate import faults_of
-from tsclassify.resources import shipped
 
 __all__ = ["Policy", "as_policy", "shipped_names"]
-
-
-def shipped_names() -> tuple[str, ...]:
-    """Names of the shipped packs."""
-    try:
-        folder = shipped("seeds", "policies")
-    except BundleError:
-        return ()
-    return tuple(sorted(path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".yaml"))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PolicyError(f"policy: file must be readable, got {path}: {error.strerror}") from None
-
-
-def _candidates(name: str | Path) -> list[Path]:
-    """The files that may hold the policy asked for: one, or all versions in a folder."""
-    path = Path(name)
-    if (
-        isinstance(name, str)
-        and path.suffix not in {".yaml", ".yml"}
-        and path.parent == Path(".")
-        and not path.is_dir()
-    ):
-        names = shipped_names()
-        if name not in names:
-            raise PolicyError(
-                f"policy: name must be one of {', '.join(names)} or a path, got {name[:80]!r}",
-                hint=nearest(name, names),
-            )
-        folder = shipped("seeds", "policies")
-        path = folder / name if (folder / name).is_dir() else folder / f"{name}.yaml"
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"} and file.is_file())
-        if not files:
-            raise PolicyError(f"policy: folder must hold .yaml files, got none in {path}")
-        return files
-    return [path]
 
 
 def _date(as_of: dt.date | str) -> dt.date:
@@ -194,14 +153,16 @@ class Policy:
         Parameters
         ----------
         name
-            ``"hosting-provider"`` and the like, or a path.
+            ``"hosting-provider"`` and the like, or a path; with a version and the first digits of the hash, as a
+            record carries them: ``"hosting-provider@2021.07.0@26dc10a2"``.
         as_of
             The version in force on this date; without it the newest.
 
         Raises
         ------
         PolicyError
-            With every fault of the file, or when no version is in force on the date.
+            With every fault of the file, or when no version is in force on the date, has the version that is asked
+            for, or has its hash.
 
         Examples
         --------
@@ -210,27 +171,21 @@ class Policy:
         """
         if not isinstance(name, str | os.PathLike):
             raise PolicyError(f"policy: must be a name or a path, got {type(name).__name__}")
-        versions = []
-        for path in _candidates(name):
-            data = _read(path)
-            tree = parse(data)
-            since = until = None
-            if isinstance(tree.data, dict) and isinstance(tree.data.get("effective"), dict):
-                since, until = (_iso(tree.data["effective"].get(key)) for key in ("from", "until"))
-            versions.append((since or dt.date.min, until or dt.date.max, path, data, tree))
-        versions.sort(key=lambda version: version[:3])
+        asked = Reference.parse(name) if isinstance(name, str) else Reference(str(name))
+        versions = [_Version.read(path) for path in candidates(asked.name if asked.name != str(name) else name)]
+        versions.sort(key=lambda version: (version.since, version.until, version.path))
+        if asked.version:
+            versions = _of_version(versions, asked)
         if as_of is not None:
-            day = _date(as_of)
-            in_force = [version for version in versions if version[0] <= day <= version[1]]
-            if not in_force:
-                known = ", ".join(f"{since}" for since, *_ in versions)
-                raise PolicyError(
-                    f"policy: a version must be in force on {day}, got none of {str(name)!r}",
-                    hint=f"versions begin on {known}",
-                )
-            versions = in_force
-        _, _, path, data, tree = versions[-1]
-        return cls._build(data, tree, str(path))
+            versions = _in_force(versions, _date(as_of), str(name))
+        policy = cls._build(versions[-1].data, versions[-1].tree, str(versions[-1].path))
+        if not policy.sha256.startswith(asked.sha256):
+            raise PolicyError(
+                f"policy: {policy.name} {policy.version} must have the hash {asked.sha256[:12]} that is asked for, "
+                f"got {policy.sha256[:12]}",
+                hint="the file has changed since; take the one of that time from where it is kept",
+            )
+        return policy
 
     @classmethod
     def parse(cls, text: str | bytes, *, place: str = "policy.yaml") -> Policy:
@@ -246,16 +201,91 @@ class Policy:
 
     @classmethod
     def _build(cls, data: bytes, tree: Tree, place: str) -> Policy:
+        extended = isinstance(tree.data, dict) and tree.data.get("extends")
+        base = _base(extended, place) if isinstance(extended, str) and not tree.faults else None
+        if base is not None:
+            tree = merged(parse(base.data), tree)
         document, faults = _validate(tree)
         if document is None or faults:
             lines = data[:MAX_BYTES].decode("utf-8", errors="replace").splitlines()
             told = tuple(fault.in_file(place, lines) for fault in faults)
             raise PolicyError(render(told), faults=told)
-        return cls(document=document, sha256=hashlib.sha256(data).hexdigest(), place=place)
+        # What a file says that extends another hangs on both.
+        of_base = b"" if base is None else b"\0" + hashlib.sha256(base.data).digest()
+        return cls(document=document, sha256=hashlib.sha256(data + of_base).hexdigest(), place=place)
 
     def replaced(self, document: schema.Document) -> Policy:
         """This policy with another document; for mutation, which never reaches a file."""
         return replace(self, document=document)
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A file that was read and not yet checked, with the days from which and until which it says to be in force."""
+
+    path: Path
+    data: bytes
+    tree: Tree
+    since: dt.date
+    until: dt.date
+
+    @classmethod
+    def read(cls, path: Path) -> _Version:
+        data = read_file(path)
+        tree = parse(data)
+        effective = tree.data.get("effective") if isinstance(tree.data, dict) else None
+        days = effective if isinstance(effective, dict) else {}
+        since, until = (_iso(days.get(key)) for key in ("from", "until"))
+        return cls(path, data, tree, since or dt.date.min, until or dt.date.max)
+
+    @property
+    def version(self) -> str:
+        return str(self.tree.data.get("version", "")) if isinstance(self.tree.data, dict) else ""
+
+
+def _of_version(versions: list[_Version], asked: Reference) -> list[_Version]:
+    """The files of the version that is asked for."""
+    same = [version for version in versions if version.version == asked.version]
+    if not same:
+        known = ", ".join(version.version for version in versions)
+        raise PolicyError(
+            f"policy: {asked.name} must have the version {asked.version} that is asked for, got only {known}",
+            hint=nearest(asked.version, known.split(", ")),
+        )
+    return same
+
+
+def _in_force(versions: list[_Version], day: dt.date, name: str) -> list[_Version]:
+    """The files that are in force on a day."""
+    in_force = [version for version in versions if version.since <= day <= version.until]
+    if not in_force:
+        known = ", ".join(f"{version.since}" for version in versions)
+        raise PolicyError(
+            f"policy: a version must be in force on {day}, got none of {name!r}", hint=f"versions begin on {known}"
+        )
+    return in_force
+
+
+def _base(extended: str, place: str) -> _Version:
+    """The file that another one extends: beside it, or a shipped pack (with its version).
+
+    Raises
+    ------
+    PolicyError
+        When it cannot be read, has faults of its own, or extends a third file.
+    """
+    asked = Reference.parse(extended)
+    if Path(extended).suffix in {".yaml", ".yml"}:
+        if Path(extended).name != extended:
+            raise PolicyError(f"{place}: extends must name a file beside this one or a shipped pack, got a path")
+        found = _Version.read(Path(place).parent / extended)
+    else:
+        versions = [_Version.read(path) for path in candidates(asked.name)]
+        found = max(_of_version(versions, asked) if asked.version else versions, key=lambda version: version.since)
+    if isinstance(found.tree.data, dict) and "extends" in found.tree.data:
+        raise PolicyError(f"{place}: extends must name a file that stands alone, got one that extends another")
+    Policy.parse(found.data, place=str(found.path))
+    return found
 
 
 def as_policy(policy: Policy | str | os.PathLike[str]) -> Policy:

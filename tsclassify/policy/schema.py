@@ -362,6 +362,8 @@ class Rollout(Node):
 class Document(Node):
     """A policy file."""
 
+    extends: Text | None = None
+    """A file beside this one, or a shipped pack as ``name@version``, of which this file states only what differs."""
     policy: Name
     """Name of the policy."""
     version: Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}$")]
