@@ -23,7 +23,8 @@ from tsclassify.policy.cases import prepare, run_cases, run_prepared
 from tsclassify.policy.compare import compare, read_scored
 from tsclassify.policy.ladder import count_strikes, process_finding
 from tsclassify.policy.mutants import mutants, survivors
-from tsclassify.policy.page import page
+from tsclassify.policy.overlap import overlap
+from tsclassify.policy.page import html_page, page
 from tsclassify.policy.schema import Guards, json_schema
 from tsclassify.policy.thresholds import resolve
 from tsclassify.records import ModelInfo, OperatingPoint, Piece, Truth
@@ -563,6 +564,50 @@ def test_diff_prints_tables_or_json(scored: Path, capsys: pytest.CaptureFixture[
     assert "3 (60.0%) are treated differently: 2 more strictly, 1 more mildly" in " ".join(out.split())
     status, out, _ = run(*argv, "--json", capsys=capsys)
     assert json.loads(out)["stricter"] == 2
+
+
+def test_diff_fits_a_screen_and_names_stricter_before_milder(scored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ("diff", "hosting-provider", "hosting-provider", "--old-as-of", "2021-01-10", "--on", str(scored))
+    _, out, _ = run(*argv, capsys=capsys)
+    assert len(out.splitlines()) <= 45
+    assert out.index("Treated more strictly") < out.index("review > violation") < out.index("Treated more mildly")
+    _, whole, _ = run(*argv, "--all", capsys=capsys)
+    assert "What differs in the files" in whole
+    assert [line for line in (out + whole).splitlines() if len(line) > 80] == []
+
+
+def test_shadow_counts_what_fires_together_and_what_would(
+    scored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trial = "  - {id: trial, when: {act: violent_threat}, do: [remove], maturity: test}\n"
+    text = BASE.replace("  - id: violation\n", f"{trial}  - id: violation\n")
+    policy = Policy.parse(text)
+    found = overlap(policy, read_scored(scored, policy), INFO)
+    by_name = {one.name: one for one in found.firings}
+    assert (by_name["tier: trial"].n_items, by_name["tier: trial"].n_alone, by_name["tier: trial"].n_would) == (2, 0, 2)
+    assert found.together["tier: trial", "tier: violation"] == 2
+    assert (by_name["act: violent_threat"].n_labelled, by_name["act: violent_threat"].precision) == (2, 0.5)
+    late = tmp_path / "late.jsonl"
+    late.write_text('{"id": "b", "gold": ["violent_threat"]}\n')
+    found = overlap(policy, read_scored(scored, policy, gold=late), INFO)
+    assert {one.name: one.precision for one in found.firings}["act: violent_threat"] == 1.0
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    status, out, _ = run("shadow", str(path), "--on", str(scored), "--gold", str(late), capsys=capsys)
+    assert status == 0
+    assert "100% of 2" in out
+    assert json.loads(run("shadow", str(path), "--on", str(scored), "--json", capsys=capsys)[1])["n_items"] == 5
+
+
+def test_html_page_escapes_and_maps_clauses_to_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    policy = Policy.parse(BASE.replace("title: House rules", "title: House <rules> & more"))
+    text = html_page(policy)
+    assert "House &lt;rules&gt; &amp; more" in text
+    assert text.count("<table>") == text.count("</table>") > 1
+    assert "<strong>no rule</strong>" in html_page(Policy.load("app-store"))
+    status, out, _ = run("show", "--no-model", "--html", "community", capsys=capsys)
+    assert status == 0
+    assert out.startswith("<!doctype html>")
 
 
 def test_show_and_schema_print(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tsclassify.errors import BundleError, GateError, PolicyError, TsclassifyError
+from tsclassify.terminal import plain
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy
     from tsclassify.policy.analysis import Remark
-    from tsclassify.policy.compare import Comparison
+    from tsclassify.policy.compare import Comparison, GoldComparison
     from tsclassify.policy.thresholds import Thresholds
     from tsclassify.records import ModelInfo
 
 __all__ = ["command"]
+
+_WIDTH = 80
+_MOVES = 5
 
 _MODEL = click.option("--model", "bundle", metavar="BUNDLE", help="Bundle name or folder; the shipped one if left out.")
 _AS_OF = click.option("--as-of", metavar="DATE", help="The version in force on this date; the newest if left out.")
@@ -242,6 +246,7 @@ def test(
 @_MODEL
 @click.option("--rescore", is_flag=True, help="Score the texts anew, also where scores are in the file.")
 @click.option("--examples", default=4, show_default=True, type=click.IntRange(0, 100), help="Ids to name per change.")
+@click.option("--all", "every", is_flag=True, help="Also show findings by category, and what differs in the files.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diff(
     old: str,
@@ -252,6 +257,7 @@ def diff(
     bundle: str | None,
     rescore: bool,
     examples: int,
+    every: bool,
     as_json: bool,
 ) -> None:
     """Show who would be treated differently under another policy.
@@ -275,7 +281,7 @@ def diff(
     if as_json:
         click.echo(json.dumps(found.to_dict()))
     else:
-        _print_diff(before, after, found, info)
+        _print_diff(before, after, found, info, every=every)
 
 
 def _widest_review(before: Policy, after: Policy, info: ModelInfo) -> Policy:
@@ -289,60 +295,111 @@ def _signed(difference: int) -> str:
     return f"{difference:+,}" if difference else "0"
 
 
-def _print_diff(before: Policy, after: Policy, found: Comparison, info: ModelInfo) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(highlight=False)
-
-    def show(title: str, columns: str, rows: Sequence[tuple[str, ...]], *, left: int = 1) -> None:
-        """A table; the first `left` columns are text, the others numbers."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for i, column in enumerate(columns.split("|")):
-            table.add_column(column, justify="left" if i < left else "right", overflow="fold")
-        for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
-        console.print(f"\n[bold]{escape(title)}[/bold]")
-        console.print(table)
-
-    def counted(name: str, was: int, now: int) -> tuple[str, ...]:
-        return name, f"{was:,}", f"{now:,}", _signed(now - was), f"{was / n:.1%}", f"{now / n:.1%}"
-
+def _print_diff(before: Policy, after: Policy, found: Comparison, info: ModelInfo, *, every: bool) -> None:
     n = max(found.n_items, 1)
-    console.print(f"before: {before.name} {before.version}   after: {after.name} {after.version}", markup=False)
-    console.print(
-        f"{found.n_items:,} items, scored by {info.name} {info.sha256[:12]}. {found.stricter + found.milder:,} "
-        f"({(found.stricter + found.milder) / n:.1%}) are treated differently: {found.stricter:,} more strictly, "
-        f"{found.milder:,} more mildly.",
-        markup=False,
+    differ = found.stricter + found.milder
+    click.echo(f"before: {before.name} {before.version}   after: {after.name} {after.version}")
+    click.echo(f"{found.n_items:,} items, scored by {info.name} {info.sha256[:12]}.")
+    click.echo(
+        f"{differ:,} ({differ / n:.1%}) are treated differently: {found.stricter:,} more strictly, "
+        f"{found.milder:,} more mildly."
     )
-    rows = [counted(name, *pair) for name, pair in found.tiers.items()]
-    rows += [counted("= with actions", *found.acting), counted("= a person looks", *found.reviews)]
-    show("Items in each tier", "tier|before|after|change|share before|share after", rows)
-    moves = [(move.before, move.after, ", ".join(move.examples), f"{move.n_items:,}") for move in found.moves]
-    show("Who is treated differently", "before|after|for example|items", moves, left=3)
-    levels = [(name, *(f"{count:,}" for count in counts)) for name, counts in found.levels.items()]
-    show("Findings by category", "category|review before|review after|act before|act after", levels)
+    rows = [(name, *pair) for name, pair in found.tiers.items()]
+    rows += [("= with actions", *found.acting), ("= a person looks", *found.reviews)]
+    _echo_rows("Items in each tier", ("tier", "before", "after", "change"), [
+        (name, f"{was:,}", f"{now:,}", _signed(now - was)) for name, was, now in rows
+    ])  # fmt: skip
+    ranks = list(found.tiers)
+    for words, is_stricter in (("more strictly", True), ("more mildly", False)):
+        moves = [move for move in found.moves if (ranks.index(move.after) < ranks.index(move.before)) is is_stricter]
+        shown = moves if every else moves[:_MOVES]
+        left = f" ({len(moves) - len(shown)} further changes)" if len(moves) > len(shown) else ""
+        _echo_rows(f"Treated {words}{left}", ("change", "items", "for example"), [
+            (f"{move.before} > {move.after}", f"{move.n_items:,}", ", ".join(move.examples)) for move in shown
+        ], text=(0, 2))  # fmt: skip
     if found.gold is not None:
-        _print_gold(found, show)
-    keys = [(key, was or "-", now or "-") for key, was, now in found.keys]
-    show("What differs in the files", "key|before|after", keys, left=3)
-
-
-def _print_gold(found: Comparison, show: Any) -> None:
-    gold = found.gold
-    if gold is None:
+        _echo_gold(found.gold)
+    if not every:
+        click.echo(f"\n{len(found.keys)} keys differ in the files; --all shows them, and findings by category")
         return
-    title = f"Acting against gold labels ({gold.n_labelled:,} labelled, {gold.n_positive:,} in a category that acts)"
-    rows = [
-        (name, *("-" if share is None else f"{share:.3f}" for share in getattr(gold, name)))
-        for name in ("precision", "recall")
-    ]
-    rows.append(("newly acted on, of these right", "", f"{gold.n_added:,}, {gold.n_added_right:,}"))
-    rows.append(("no longer acted on, of these right", f"{gold.n_dropped:,}, {gold.n_dropped_right:,}", ""))
-    show(title, "|before|after", rows)
+    levels = [(name, *(f"{count:,}" for count in counts)) for name, counts in found.levels.items()]
+    head = ("category", "review before", "after", "act before", "after")
+    _echo_rows("Findings by category", head, levels)
+    keys = [(key, was or "-", now or "-") for key, was, now in found.keys]
+    _echo_rows("What differs in the files", ("key", "before", "after"), keys, text=(0, 1, 2))
+
+
+def _echo_rows(
+    title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, text: tuple[int, ...] = (0,)
+) -> None:
+    """A table of at most 80 columns; those of `text` stand to the left, and the widest of them is cut where it must."""
+    if not rows:
+        return
+    cells = [tuple(plain(cell) for cell in row) for row in (head, *rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
+    while sum(widths) + 2 * len(widths) > _WIDTH:
+        widest = max(text, key=lambda place: widths[place])
+        widths[widest] -= 1
+    click.echo(f"\n{title}")
+    for row in cells:
+        parts = [_fitted(cell, widths[place], place in text) for place, cell in enumerate(row)]
+        click.echo(f"  {'  '.join(parts)}".rstrip())
+
+
+def _fitted(cell: str, width: int, is_text: bool) -> str:
+    cut = cell if len(cell) <= width else f"{cell[: max(width - 1, 0)]}\u2026"
+    return cut.ljust(width) if is_text else cut.rjust(width)
+
+
+def _echo_gold(gold: GoldComparison) -> None:
+    click.echo(
+        f"\nActing against gold labels ({gold.n_labelled:,} labelled, {gold.n_positive:,} in a category that acts)"
+    )
+    for name in ("precision", "recall"):
+        was, now = ("-" if share is None else f"{share:.3f}" for share in getattr(gold, name))
+        click.echo(f"  {name:<10} {was} before, {now} after")
+    click.echo(f"  newly acted on {gold.n_added:,}, right {gold.n_added_right:,}; "
+               f"no longer acted on {gold.n_dropped:,}, right {gold.n_dropped_right:,}")  # fmt: skip
+
+
+@command.command()
+@click.argument("policy", metavar="POLICY")
+@click.option("--on", "items", required=True, type=click.Path(exists=True, dir_okay=False), help="Scored JSONL.")
+@click.option("--gold", type=click.Path(exists=True, dir_okay=False), help="Labels that came in later: JSONL with id.")
+@_AS_OF
+@_MODEL
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def shadow(policy: str, items: str, gold: str | None, as_of: str | None, bundle: str | None, as_json: bool) -> None:
+    """Show which tiers and categories fire together, and how often they are right, before they decide.
+
+    Lines have scores, as `tsclassify score` writes them. Tiers that are experimental or on test are counted as they
+    would fire. Labels (`gold`: list of categories, or an annotation `code`) stand in the lines, or come in later.
+
+    Example: tsclassify policy shadow social-platform --on decided.jsonl --gold labels.jsonl
+    """
+    from tsclassify.policy import Policy
+    from tsclassify.policy.compare import read_scored
+    from tsclassify.policy.overlap import overlap
+
+    loaded = Policy.load(policy, as_of=as_of)
+    info = _info(_classifier(bundle), loaded)
+    found = overlap(loaded, read_scored(items, loaded, gold=gold), info)
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+        return
+    click.echo(f"{loaded.name} {loaded.version} on {found.n_items:,} items, scored by {info.name} {info.sha256[:12]}")
+    states = {f"tier: {tier.id}": tier.maturity for tier in loaded.tiers}
+    _echo_rows("What fires", ("", "items", "alone", "would", "right", "maturity"), [
+        (one.name, f"{one.n_items:,}", f"{one.n_alone:,}", f"{one.n_would:,}",
+         "-" if one.precision is None else f"{one.precision:.0%} of {one.n_labelled:,}", states.get(one.name, ""))
+        for one in found.firings
+    ], text=(0, 5))  # fmt: skip
+    pairs = sorted(found.together.items(), key=lambda pair: -pair[1])
+    fires = {one.name: one.n_items for one in found.firings}
+    _echo_rows("What fires together", ("", "items", "of the first", "of the second"), [
+        (f"{first} + {second}", f"{n:,}", f"{n / fires[first]:.0%}", f"{n / fires[second]:.0%}")
+        for (first, second), n in pairs[:20]
+    ])  # fmt: skip
 
 
 @command.command()
@@ -350,19 +407,21 @@ def _print_gold(found: Comparison, show: Any) -> None:
 @_AS_OF
 @_MODEL
 @click.option("--no-model", is_flag=True, help="Show operating points as they are asked.")
-def show(policy: str, as_of: str | None, bundle: str | None, no_model: bool) -> None:
+@click.option("--html", "as_html", is_flag=True, help="Print one HTML page that needs nothing else.")
+def show(policy: str, as_of: str | None, bundle: str | None, no_model: bool, as_html: bool) -> None:
     """Print a policy as a page to read; Markdown when the output is not a terminal.
 
     Example: tsclassify policy show community > community.md
     """
     from tsclassify.policy import Policy
-    from tsclassify.policy.page import page
+    from tsclassify.policy.page import html_page, page
     from tsclassify.policy.thresholds import resolve
 
     loaded = Policy.load(policy, as_of=as_of)
     classifier = None if no_model else _classifier(bundle)
-    text = page(loaded, resolve(loaded, classifier.info) if classifier is not None else None)
-    if sys.stdout.isatty():
+    thresholds = resolve(loaded, classifier.info) if classifier is not None else None
+    text = html_page(loaded, thresholds) if as_html else page(loaded, thresholds)
+    if not as_html and sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from tsclassify.errors import InputError
 from tsclassify.metrics import wilson
 from tsclassify.policy.compare import read_scored
-from tsclassify.policy.conditions import Act, Review, leaves
+from tsclassify.policy.conditions import categories_of
 from tsclassify.policy.decider import Decider
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
@@ -179,7 +179,7 @@ def measure_tiers(policy: Policy, classifier: Any, path: str | Path) -> list[Tie
     tier, gold = result.tier[rows.labelled], rows.gold[rows.labelled]
     measures = []
     for code, rule in enumerate(policy.tiers):
-        asked = _categories_of(rule.when)
+        asked = categories_of(rule.when)
         if not rule.is_live or not asked:
             continue
         positive = np.any(gold[:, [CATEGORIES.index(name) for name in asked]], axis=1)
@@ -196,14 +196,3 @@ def measure_tiers(policy: Policy, classifier: Any, path: str | Path) -> list[Tie
             )
         )
     return measures
-
-
-def _categories_of(condition: Any) -> tuple[str, ...]:
-    """Categories that a condition asks."""
-    asked: Mapping[str, None] = dict.fromkeys(
-        name
-        for leaf, _ in leaves(condition)
-        if isinstance(leaf, (Act, Review))
-        for name in (leaf.act if isinstance(leaf, Act) else leaf.review)
-    )
-    return tuple(asked)

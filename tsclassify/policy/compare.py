@@ -197,6 +197,7 @@ def read_scored(
     *,
     result: str = "tsclassify",
     item_columns: Callable[[Sequence[dict[str, Any]], Policy], ItemColumns] | None = None,
+    gold: str | Path | None = None,
 ) -> ScoredItems:
     """Read items for a comparison.
 
@@ -211,6 +212,8 @@ def read_scored(
         Key under which ``tsclassify score`` wrote.
     item_columns
         ``Classifier.item_columns``; when given, every text is scored anew.
+    gold
+        JSONL with ``id`` and labels (``gold`` or ``code``), for labels that came in after scoring.
 
     Raises
     ------
@@ -218,9 +221,10 @@ def read_scored(
         When a line has neither scores nor a text that can be scored.
     """
     rows = list(_rows(Path(path)))
-    golds = [_gold(row, place) for place, row in rows]
-    labelled = np.array([gold is not None for gold in golds], dtype=np.bool_)
-    gold = np.array([gold or [False] * len(CATEGORIES) for gold in golds], dtype=np.bool_) if labelled.any() else None
+    late = {} if gold is None else {str(row.get("id")): _gold(row, place) for place, row in _rows(Path(gold))}
+    golds = [late.get(str(row.get("id")), _gold(row, place)) for place, row in rows]
+    labelled = np.array([one is not None for one in golds], dtype=np.bool_)
+    labels = np.array([one or [False] * len(CATEGORIES) for one in golds], dtype=np.bool_) if labelled.any() else None
     ids = [str(row.get("id", place)) for place, row in rows]
     if item_columns is not None:
         items = [{key: value for key, value in row.items() if key != result} for _, row in rows]
@@ -228,7 +232,7 @@ def read_scored(
         columns = ItemColumns(
             scored.categories, scored.probabilities, scored.signals, scored.language, scored.meta, ids=ids
         )
-        return ScoredItems(columns, gold, labelled)
+        return ScoredItems(columns, labels, labelled)
     n = len(rows)
     scores = np.zeros((n, len(CATEGORIES)), dtype=np.float32)
     signals = {name: np.full(n, Truth.UNKNOWN, dtype=np.int8) for name in SIGNALS}
@@ -249,7 +253,7 @@ def read_scored(
     for name in names:
         meta[name] = np.empty(n, dtype=object)
         meta[name][:] = [row.get(name) if not isinstance(row.get(name), (dict, list)) else None for _, row in rows]
-    return ScoredItems(ItemColumns(CATEGORIES, scores, signals, language, meta, ids=ids), gold, labelled)
+    return ScoredItems(ItemColumns(CATEGORIES, scores, signals, language, meta, ids=ids), labels, labelled)
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -50,6 +50,7 @@ __all__ = [
     "Signal",
     "Taken",
     "Unresolved",
+    "categories_of",
     "evaluate",
     "kinds_of",
     "leaves",
@@ -491,3 +492,9 @@ def leaves(condition: Any, *, negated: bool = False) -> Iterator[tuple[Any, bool
         yield condition, negated
     for part in condition.parts:
         yield from leaves(part, negated=negated != (condition.operator == "not"))
+
+
+def categories_of(condition: Any) -> tuple[str, ...]:
+    """Categories whose scores a condition asks, each once."""
+    asked = (leaf for leaf, _ in leaves(condition) if isinstance(leaf, (Act, Review)))
+    return tuple(dict.fromkeys(name for leaf in asked for name in (leaf.act if isinstance(leaf, Act) else leaf.review)))

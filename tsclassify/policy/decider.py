@@ -305,6 +305,16 @@ class Decider:
             recorded=dict(zip(waiting, recorded, strict=True)),
         )
 
+    def holds(self, columns: ItemColumns) -> dict[str, NDArray[np.bool_]]:
+        """Tier to bool (n,): whether its condition is true, whatever its maturity and whatever exceptions say."""
+        held = {tier.id: np.zeros(len(columns), dtype=np.bool_) for tier in self.policy.tiers}
+        for rules, rows in self._by_rules(columns):
+            part = columns if rows is None else columns.only(rows)
+            outcome = decide_facts(self.policy, self.facts(part, rules.thresholds.levels(part)), rules.only_review)
+            for name, states in outcome.tiers.items():
+                held[name][slice(None) if rows is None else rows] = states == Truth.TRUE
+        return held
+
     def untested(self, language: States) -> NDArray[np.bool_]:
         """Where scores count for nothing, by the policy's ``languages``."""
         untested = np.zeros(len(language), dtype=np.bool_)

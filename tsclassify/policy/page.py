@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tsclassify.policy.conditions import (
     Act,
@@ -21,9 +23,10 @@ from tsclassify.policy.conditions import (
     Signal,
     Taken,
     Unresolved,
+    categories_of,
 )
 from tsclassify.policy.scalars import duration_text
-from tsclassify.policy.schema import OperatingPointAsked
+from tsclassify.policy.schema import Measured, OperatingPointAsked
 from tsclassify.wording import READS_AS, SIGNAL_SAYS, duration_words, joined
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from tsclassify.policy.load import Policy
     from tsclassify.policy.thresholds import Thresholds
 
-__all__ = ["condition_words", "page"]
+__all__ = ["condition_words", "html_page", "page"]
 
 
 def _time(value: dt.timedelta) -> str:
@@ -113,9 +116,6 @@ def _categories(policy: Policy, thresholds: Thresholds | None) -> Iterator[str]:
         review, act = (None, None) if thresholds is None else thresholds[name]
         reads = READS_AS.get(name, name)
         yield f"| {name} | {reads} | {_threshold(rule.review, review)} | {_threshold(rule.act, act)} | {rule.clause} |"
-    yield ""
-    for name, text in policy.clauses.items():
-        yield f"- **{name}**: {text}."
     languages = policy.languages
     told = {"review": "go to a person", "score": "are decided by score"}
     yield ""
@@ -123,6 +123,45 @@ def _categories(policy: Policy, thresholds: Thresholds | None) -> Iterator[str]:
         f"Tested languages: {joined(languages.tested)}. Texts in other languages {told[languages.otherwise]}; texts "
         f"whose language cannot be told {told[languages.undetermined]}."
     )
+    for name, fact in policy.document.facts.items():
+        kind = f"one of {joined(fact.values, 'or')}" if fact.values else f"a {fact.type}"
+        yield f"- Field **{name}**: {kind}" + (f", {fact.means}." if fact.means else ".")
+    for overlay in policy.document.overlays:
+        changes = [
+            f"{name} {level} {_threshold(getattr(rule, level), None)}"
+            for name, rule in overlay.categories.items()
+            for level in ("review", "act")
+            if level in rule.model_fields_set
+        ]
+        yield f"- Where {condition_words(overlay.when)} ({overlay.id}): {joined(changes)}."
+
+
+def _clauses(policy: Policy) -> Iterator[str]:
+    """The map of clauses: which rules rest on each."""
+    yield ""
+    yield "## Clauses and the rules that rest on them"
+    yield ""
+    yield "| clause | what it forbids | categories | tiers and steps |"
+    yield "| --- | --- | --- | --- |"
+    steps = () if policy.ladder is None else policy.ladder.steps
+    for name, text in policy.clauses.items():
+        categories = [category for category, rule in policy.categories.items() if rule.clause == name]
+        cited = [rule.id for rule in policy.tiers if rule.clause == name]
+        cited += [
+            tier.id for tier in policy.tiers if tier.clause is None and set(categories_of(tier.when)) & {*categories}
+        ]
+        cited += [f"step {step.id}" for step in steps if step.clause == name]
+        rules = ", ".join(dict.fromkeys(cited))
+        yield f"| {name} | {text} | {', '.join(categories) or '**no rule**'} | {rules or '-'} |"
+
+
+def _measured(measured: Measured) -> str:
+    words = [
+        f"precision {measured.precision:.2f}" if measured.precision is not None else "",
+        f"recall {measured.recall:.2f}" if measured.recall is not None else "",
+        f"{measured.per_10k:g} of 10,000 ordinary posts" if measured.per_10k is not None else "",
+    ]
+    return f"{joined([word for word in words if word])}, on {measured.on}"
 
 
 def _tiers(policy: Policy) -> Iterator[str]:
@@ -133,6 +172,10 @@ def _tiers(policy: Policy) -> Iterator[str]:
         yield f"### {tier.id}" + (f": {tier.title}" if tier.title else "")
         yield ""
         yield f"When {condition_words(tier.when)}."
+        if not tier.is_live:
+            yield f"On trial ({tier.maturity}): it is recorded and decides nothing."
+        if tier.measured is not None:
+            yield f"Measured: {_measured(tier.measured)}."
         within = f" Within {_time(tier.within)}." if tier.within is not None else ""
         for action in tier.do:
             yield f"- {action}: {policy.actions[action].says}."
@@ -220,7 +263,9 @@ def page(policy: Policy, thresholds: Thresholds | None = None) -> str:
         f"A policy of kind {policy.kind}, in force from {effective.since}{until}, in {policy.rollout.mode} mode.",
         f"It puts into rules: {source.title}, {source.url}, dated {source.date}: {source.clause}.",
         "",
+        *([f"Purpose: {policy.document.purpose}.", ""] if policy.document.purpose else []),
         *_categories(policy, thresholds),
+        *_clauses(policy),
         *_tiers(policy),
         *_ladder(policy),
         *_review(policy),
@@ -240,3 +285,59 @@ def page(policy: Policy, thresholds: Thresholds | None = None) -> str:
         rows += ["", "## Guards", "", f"Actions are withheld and a person looks after {joined(limits, 'or')}."]
     rows += ["", f"{len(policy.tests)} test cases. File {policy.sha256}."]
     return "\n".join(rows) + "\n"
+
+
+def html_page(policy: Policy, thresholds: Thresholds | None = None) -> str:
+    """The page as one HTML file that needs nothing else, for those who own the policy.
+
+    Parameters
+    ----------
+    thresholds
+        As for ``page``.
+    """
+    body = "\n".join(_html_of(page(policy, thresholds).splitlines()))
+    title = html.escape(f"{policy.name} {policy.version}")
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+_STYLE: Final = (
+    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;"
+    "margin:2rem auto;padding:0 1rem}"
+    "h1,h2,h3{line-height:1.2}h2{margin-top:2.5rem;border-bottom:1px solid #8886}h3{margin-bottom:.3rem}"
+    "table{border-collapse:collapse;display:block;overflow-x:auto}th,td{text-align:left;vertical-align:top;"
+    "padding:.3rem .8rem .3rem 0;border-bottom:1px solid #8884}th{font-weight:600}p,ul{margin:.4rem 0}"
+)
+_BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
+
+
+def _html_of(lines: list[str]) -> Iterator[str]:
+    """The lines of ``page`` as HTML: headings, tables, lists and paragraphs are all that it has."""
+    closing = ""
+    for line in lines:
+        text = _BOLD.sub(r"<strong>\1</strong>", html.escape(line, quote=False))
+        kind = "table" if line.startswith("|") else "ul" if line.startswith("- ") else ""
+        if closing and kind != closing:
+            yield f"</{closing}>"
+            closing = ""
+        opens = bool(kind) and kind != closing
+        if opens:
+            yield f"<{kind}>"
+            closing = kind
+        if kind == "table":
+            if not set(line) <= {"|", "-", " "}:
+                cell = "th" if opens else "td"
+                cells = "".join(f"<{cell}>{part.strip()}</{cell}>" for part in text.strip("|").split(" | "))
+                yield f"<tr>{cells}</tr>"
+        elif kind == "ul":
+            yield f"<li>{text[2:]}</li>"
+        elif line.startswith("#"):
+            level = len(line) - len(line.lstrip("#"))
+            yield f"<h{level}>{text[level:].strip()}</h{level}>"
+        elif line:
+            yield f"<p>{text}</p>"
+    if closing:
+        yield f"</{closing}>"
