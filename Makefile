@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow check train bench docs fuzz soak clean
+.PHONY: demo test test-slow test-lowest test-newest check train bench docs fuzz soak clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -14,11 +14,17 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)  ## decide the shipped example posts and print why
 	$(BIN)/tsclassify demo
 
-test: $(STAMP)  ## all tests that finish in minutes
-	$(BIN)/python -m pytest -m "not slow"
+test: $(STAMP)  ## all tests that finish in minutes; ARGS go to pytest
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 test-slow: $(STAMP)  ## the long ones: kill tests, simulations, longer property runs
 	$(BIN)/python -m pytest -m slow
+
+test-lowest:  ## the same with the lowest declared versions of the dependencies
+	$(PYTHON) tools/versions.py lowest $(ARGS)
+
+test-newest:  ## the same with the newest; PYTHON=python3.13 for another Python
+	$(PYTHON) tools/versions.py newest $(ARGS)
 
 check: $(STAMP)  ## style, types and import direction
 	$(BIN)/ruff check .
@@ -42,4 +48,4 @@ soak: $(STAMP)  ## 20M posts with memory sampled, and an hour of concurrent use
 	$(BIN)/python benchmarks/soak.py
 
 clean:
-	rm -rf $(VENV) .bench-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* .bench-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
