@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ABSENT = {
-    *("datasets", "jinja2", "joblib", "markupsafe", "matplotlib", "pandas", "pooch", "pyarrow", "pyspark", "ray"),
+    *("datasets", "jinja2", "joblib", "markupsafe", "pandas", "pooch", "pyarrow", "pyspark", "ray"),
     *("requests", "scipy", "sklearn", "torch", "transformers"),
 }
 
@@ -73,7 +73,6 @@ def absent_packages_are_named(folder: Path) -> None:
         "Scores.to_arrow: package pyarrow": scores.to_arrow,
         "Report.save: package jinja2": lambda: report.save(folder / "report.html"),
         "Report: package jinja2": report._repr_html_,
-        "Report.plots: package matplotlib": lambda: report.plots["ranking"],
         "Table.to_pandas: package pandas": report["ranking"].to_pandas,
         "review_platform: package scipy": lambda: reviewed(ts, ledger, policy),
         "score_jsonl: package pyarrow": lambda: ts.score_jsonl(folder / "in.parquet", folder / "out.parquet"),

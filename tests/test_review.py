@@ -19,9 +19,9 @@ from tsclassify.ledger.case import load_case
 from tsclassify.policy import Policy
 from tsclassify.policy.platform import INDICATORS
 from tsclassify.records import Truth
+from tsclassify.reporting.charts import bars_of_time
 from tsclassify.review import PlatformReview, Tenant, read_labelled, review_platform, simulate
 from tsclassify.review.page import _INDICATORS
-from tsclassify.review.svg import bars_of_time
 from tsclassify.review.trend import look_before
 from tsclassify.standing import tenant_notice
 

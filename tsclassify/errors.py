@@ -95,7 +95,7 @@ class MissingPackageError(TsclassifyError, ImportError):
 
 
 _INSTALLED_BY: Final = {
-    **dict.fromkeys(("datasets", "jinja2", "joblib", "matplotlib", "pandas", "pooch", "pyarrow", "scipy"), ""),
+    **dict.fromkeys(("datasets", "jinja2", "joblib", "pandas", "pooch", "pyarrow", "scipy"), ""),
     "markupsafe": "jinja2",
     "requests": "pooch",
     "sklearn": "scikit-learn",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-import jinja2
-from markupsafe import Markup
+from tsclassify.reporting.templates import drawn, render
 
 if TYPE_CHECKING:
     from tsclassify.evaluation.report import Report
@@ -119,30 +117,16 @@ def _view(table: Table) -> dict[str, Any]:
     }
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("tsclassify.evaluation", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def render_table(table: Table) -> str:
     """One table, for a notebook."""
-    return _environment().get_template("table.html.j2").render(table=_view(table), notebook=True)
+    return render("table.html.j2", table=_view(table), notebook=True)
 
 
 def render_summary(report: Report) -> str:
     """Problems and the ranking table, for a notebook."""
     ranking = report.tables.get("ranking")
-    return (
-        _environment()
-        .get_template("summary.html.j2")
-        .render(report=report, ranking=_view(ranking) if ranking is not None else None, notebook=True)
-    )
+    view = _view(ranking) if ranking is not None else None
+    return render("summary.html.j2", report=report, ranking=view, notebook=True)
 
 
 def render_report(report: Report) -> str:
@@ -161,12 +145,8 @@ def render_report(report: Report) -> str:
                         wanted, ""
                     ),
                     "many": wanted.endswith("/"),
-                    "plots": [
-                        # our own drawing: matplotlib escapes the labels in it, and the alt text is escaped in svg()
-                        {"title": plot.title, "svg": Markup(plot.svg())}  # noqa: S704
-                        for plot in (plots[key] for key in mine)
-                    ],
+                    "plots": [{"title": plot.title, "svg": drawn(plot.svg())} for plot in (plots[key] for key in mine)],
                 }
             )
         sections.append({"table": _view(report.tables[name]), "figures": [one for one in figures if one["plots"]]})
-    return _environment().get_template("report.html.j2").render(report=report, sections=sections, notebook=False)
+    return render("report.html.j2", report=report, sections=sections, notebook=False)

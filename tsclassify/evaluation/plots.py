@@ -1,86 +1,50 @@
-"""Plots of a report: matplotlib figures that show themselves in a notebook and follow the page's light or dark."""
+"""Plots of a report, drawn from its tables and curves."""
 
 from __future__ import annotations
 
-import io
-import re
+import html
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from tsclassify.errors import InputError, needs
+from tsclassify.errors import InputError
+from tsclassify.reporting.charts import FAINT, FIRST, INK, SECOND, Chart, DotRow, dot_rows, grid
 
 if TYPE_CHECKING:
     from tsclassify.evaluation.report import Report
 
 __all__ = ["Plot", "report_plots"]
 
-# Placeholders: in SVG each becomes a CSS variable with this colour as fallback, so one drawing serves both
-# schemes. Blue and vermilion are told apart with every common colour blindness. Source: Okabe and Ito 2008.
-_INK: Final = "#1b1f24"
-_FAINT: Final = "#c9ced6"
-_FIRST: Final = "#0065a3"
-_SECOND: Final = "#b84800"
-_VARIABLES: Final = {_INK: "--ink", _FAINT: "--faint", _FIRST: "--first", _SECOND: "--second"}
-_DPI: Final = 110
 _FIRM_BIN: Final = 10
+"""Posts in a bin of scores from which a line leads through it."""
+
+_SHARES: Final = (0.0, 0.5, 1.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Plot:
-    """One figure.
+    """One figure; it shows itself in a notebook.
 
     Attributes
     ----------
     name, title
         Key and heading.
-    alt
-        What the figure shows, for those who do not see it.
-    figure
-        The ``matplotlib.figure.Figure``.
+    picture
+        The SVG, which follows the light or dark of the page that it stands in.
     """
 
     name: str
     title: str
-    alt: str
-    figure: Any
+    picture: str
 
     def svg(self) -> str:
-        """Inline SVG with a title and description; colours follow the CSS variables of the page."""
-        import matplotlib as mpl
+        """The picture: inline SVG with a description."""
+        return self.picture
 
-        buffer = io.StringIO()
-        with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": f"tsclassify-{self.name}"}):
-            self.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        text = buffer.getvalue()
-        text = text[text.index("<svg") :]
-        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-        for colour, variable in _VARIABLES.items():
-            text = text.replace(colour, f"var({variable}, {colour})")
-        # ids must be unique in the page, which holds many figures
-        slug = re.sub(r"\W+", "-", self.name)
-        text = re.sub(r'(?<![\w-])id="', f'id="{slug}-', text)
-        text = text.replace('href="#', f'href="#{slug}-').replace("url(#", f"url(#{slug}-")
-        return re.sub(
-            r"<svg ",
-            f'<svg role="img" aria-label="{_attribute(self.alt)}" ',
-            text,
-            count=1,
-        )
-
-    def png(self) -> bytes:
-        """The figure on white."""
-        buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
-        return buffer.getvalue()
-
-    def _repr_png_(self) -> bytes:
-        return self.png()
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    def _repr_html_(self) -> str:
+        head = f'<strong>{html.escape(self.title)}</strong><div style="max-width:52rem">'
+        return f"<div>{head}{self.picture}</div></div>"
 
 
 class _Plots(Mapping[str, Plot]):
@@ -89,7 +53,6 @@ class _Plots(Mapping[str, Plot]):
     def __init__(self, draw: dict[str, Callable[[], Plot]]) -> None:
         self._draw = draw
 
-    @needs("Report.plots")
     def __getitem__(self, name: str) -> Plot:
         if name not in self._draw:
             raise InputError(f"report: plot must be one of {', '.join(self._draw)}, got {name!r}")
@@ -111,12 +74,10 @@ def report_plots(report: Report) -> Mapping[str, Plot]:
     for name, whole in (("ranking", _ranking), ("swaps", _swaps), ("disguises", _disguises), ("suites", _suites)):
         if name in report.tables and _has_rows(report, name):
             draw[name] = partial(whole, report)
-    for category, curve in report.curves.items():
-        for name, panel in (("precision_recall", _precision_recall), ("reliability", _reliability)):
-            draw[f"{name}/{category}"] = partial(panel, report, category, curve)
     if report.curves:
-        draw["precision_recall"] = partial(_grid, report, "precision_recall", _precision_recall_axes)
-        draw["reliability"] = partial(_grid, report, "reliability", _reliability_axes)
+        for name in _CURVES:
+            draw |= {f"{name}/{category}": partial(_curve, report, name, category) for category in report.curves}
+            draw[name] = partial(_all_curves, report, name)
     return _Plots(draw)
 
 
@@ -129,193 +90,148 @@ def _has_rows(report: Report, name: str) -> bool:
     return bool(table.where(category="decision" if name == "swaps" else "macro"))
 
 
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for axis in axes.flat:
-        _style(axis)
-    return figure, axes
-
-
-def _style(axis: Any) -> None:
-    axis.tick_params(colors=_INK, labelsize=9, length=3)
-    axis.xaxis.label.set_color(_INK)
-    axis.yaxis.label.set_color(_INK)
-    axis.title.set_color(_INK)
-    axis.set_facecolor("none")
-    axis.grid(True, color=_FAINT, linewidth=0.5)
-    axis.set_axisbelow(True)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axis.spines[side].set_color(_INK)
-
-
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def _share(value: float) -> str:
+    return f"{value:g}"
+
+
 def _ranking(report: Report) -> Plot:
     rows = [row for row in report["ranking"] if row["ap"] is not None and row["ap"] == row["ap"]]
-    figure, axes = _figure(6.0, 0.9 + 0.34 * len(rows))
-    axis = axes[0, 0]
-    for place, row in enumerate(rows):
-        y = len(rows) - 1 - place
-        axis.plot([row["ap_low"], row["ap_high"]], [y, y], color=_FIRST, linewidth=2)
-        axis.plot([row["ap"]], [y], "o", color=_FIRST, markersize=6, label="average precision" if not place else None)
+    drawn = []
+    for row in rows:
+        dots = [(row["ap"], FIRST, "circle")]
         if row["n_positive"] is not None:
-            axis.plot(
-                [row["n_positive"] / row["n_items"]], [y], "|", color=_SECOND, markersize=11, markeredgewidth=2,
-                label="chance (share of positives)" if not place else None,
-            )  # fmt: skip
-    axis.set_yticks(range(len(rows)), [_words(row["category"]) for row in rows][::-1])
-    axis.set_xlim(0, 1)
-    axis.set_xlabel("average precision, with 95 % interval")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2, fontsize=8, frameon=False, labelcolor=_INK)
+            dots.append((row["n_positive"] / row["n_items"], SECOND, "stroke"))
+        drawn.append(DotRow(_words(row["category"]), ((row["ap_low"], row["ap_high"], FIRST),), tuple(dots)))
     alt = "Average precision with interval: " + "; ".join(f"{_words(row['category'])} {row['ap']:.2f}" for row in rows)
-    return Plot("ranking", "Average precision by category", alt, figure)
+    legend = (("average precision", FIRST, "circle"), ("chance (share of positives)", SECOND, "stroke"))
+    picture = dot_rows(alt, drawn, end=1.0, axis="average precision, with 95 % interval", legend=legend)
+    return Plot("ranking", "Average precision by category", picture)
 
 
-def _precision_recall_axes(report: Report, axis: Any, category: str, curve: Mapping[str, Any]) -> None:
-    axis.step(curve["recall"], curve["precision"], where="post", color=_FIRST, linewidth=1.8)
-    row = report["ranking"].where(category=category)[0]
-    axis.axhline(row["n_positive"] / row["n_items"], color=_SECOND, linewidth=1.2, linestyle="--")
+def _small_chart(category: str, axis_x: str, axis_y: str, alt: str) -> Chart:
+    size: dict[str, Any] = {"top": 1.0, "width": 270.0, "height": 220.0}
+    return Chart(_words(category), 0.0, 1.0, _share, _share, _SHARES, axis_x=axis_x, axis_y=axis_y, alt=alt, **size)
+
+
+def _precision_recall_chart(report: Report, category: str) -> Chart:
+    curve, row = report.curves[category], report["ranking"].where(category=category)[0]
+    alt = f"Precision against recall for {_words(category)}; area {row['ap']:.2f}; dashed: share of positives"
+    chart = _small_chart(category, "recall", "precision", alt)
+    chart.steps(curve["recall"], curve["precision"], FIRST)
+    chance = row["n_positive"] / row["n_items"]
+    chart.dashes((0.0, chance), (1.0, chance), SECOND)
     for point in report["operating_points"].where(category=category):
         if point["point"] in ("act", "review") and point["precision"] == point["precision"]:
-            axis.plot(
-                [point["recall"]],
-                [point["precision"]],
-                "D" if point["point"] == "act" else "o",
-                color=_SECOND,
-                markersize=5,
-            )
-            axis.annotate(
-                point["point"],
-                (point["recall"], point["precision"]),
-                xytext=(4, 4),
-                textcoords="offset points",
-                fontsize=8,
-                color=_INK,
-            )
-    axis.set_xlim(0, 1)
-    axis.set_ylim(0, 1.02)
-    axis.set_xlabel("recall", fontsize=9)
-    axis.set_ylabel("precision", fontsize=9)
+            shape = "diamond" if point["point"] == "act" else "circle"
+            chart.dot(point["recall"], point["precision"], SECOND, shape=shape, says=point["point"])
+    return chart
 
 
-def _reliability_axes(report: Report, axis: Any, category: str, curve: Mapping[str, Any]) -> None:
-    filled = [
+def _reliability_chart(report: Report, category: str) -> Chart:
+    curve, ece = report.curves[category], report["ranking"].value("ece", category=category)
+    alt = f"Share of positives against mean score for {_words(category)}; calibration error {ece:.3f}; dashed: ideal"
+    chart = _small_chart(category, "mean score in bin", "share of positives", alt)
+    bins = [
         (x, y, n)
         for x, y, n in zip(curve["bin_score"], curve["bin_share"], curve["bin_n"], strict=True)
         if n and x is not None and x == x
     ]
-    axis.plot([0, 1], [0, 1], color=_SECOND, linewidth=1.2, linestyle="--")
+    chart.dashes((0.0, 0.0), (1.0, 1.0), SECOND)
     # bins of a few posts jump about: they are shown, but no line leads to them
-    firm = [(x, y) for x, y, n in filled if n >= _FIRM_BIN]
-    axis.plot([x for x, _ in firm], [y for _, y in firm], color=_FIRST, linewidth=1.2)
-    largest = max((n for _, _, n in filled), default=1)
-    axis.scatter(
-        [x for x, _, _ in filled], [y for _, y, _ in filled], color=_FIRST,
-        s=[12 + 60 * (n / largest) ** 0.5 for _, _, n in filled],
-    )  # fmt: skip
-    axis.set_xlim(0, 1)
-    axis.set_ylim(0, 1.02)
-    axis.set_xlabel("mean score in bin", fontsize=9)
-    axis.set_ylabel("share of positives", fontsize=9)
+    firm = [(x, y) for x, y, n in bins if n >= _FIRM_BIN]
+    chart.line([x for x, _ in firm], [y for _, y in firm], FIRST)
+    largest = max((n for _, _, n in bins), default=1)
+    for x, y, n in bins:
+        chart.dot(x, y, FIRST, size=2.0 + 3.5 * (n / largest) ** 0.5)
+    return chart
 
 
-def _precision_recall(report: Report, category: str, curve: Mapping[str, Any]) -> Plot:
-    figure, axes = _figure(3.0, 2.5)
-    _precision_recall_axes(report, axes[0, 0], category, curve)
-    ap = report["ranking"].value("ap", category=category)
-    alt = f"Precision against recall for {_words(category)}; area {ap:.2f}; dashed: share of positives"
-    return Plot(f"precision_recall/{category}", _words(category), alt, figure)
+_CURVES: Final[Mapping[str, tuple[str, Callable[[Report, str], Chart]]]] = {
+    "precision_recall": ("Precision and recall", _precision_recall_chart),
+    "reliability": ("Reliability", _reliability_chart),
+}
+"""Plots that every category has: the title of all together, and the chart of one."""
 
 
-def _reliability(report: Report, category: str, curve: Mapping[str, Any]) -> Plot:
-    figure, axes = _figure(3.0, 2.5)
-    _reliability_axes(report, axes[0, 0], category, curve)
-    ece = report["ranking"].value("ece", category=category)
-    alt = f"Share of positives against mean score for {_words(category)}; calibration error {ece:.3f}; dashed: ideal"
-    return Plot(f"reliability/{category}", _words(category), alt, figure)
+def _curve(report: Report, name: str, category: str) -> Plot:
+    return Plot(f"{name}/{category}", _words(category), _CURVES[name][1](report, category).svg())
 
 
-def _grid(report: Report, name: str, draw: Callable[[Any, Any, str, Mapping[str, Any]], None]) -> Plot:
-    n_columns = min(4, len(report.curves))
-    n_rows = -(-len(report.curves) // n_columns)
-    figure, axes = _figure(2.7 * n_columns, 2.4 * n_rows, n_rows, n_columns)
-    for axis, (category, curve) in zip(axes.flat, report.curves.items(), strict=False):
-        draw(report, axis, category, curve)
-        axis.set_title(_words(category), fontsize=10)
-    for axis in list(axes.flat)[len(report.curves) :]:
-        axis.set_visible(False)
-    title = "Precision and recall" if name == "precision_recall" else "Reliability"
-    return Plot(name, title, f"{title} of {', '.join(map(_words, report.curves))}", figure)
+def _all_curves(report: Report, name: str) -> Plot:
+    title, chart = _CURVES[name]
+    alt = f"{title} of {', '.join(map(_words, report.curves))}"
+    return Plot(name, title, grid(alt, [chart(report, category) for category in report.curves], 4))
 
 
 def _swaps(report: Report) -> Plot:
     rows = report["swaps"].where(category="decision")
-    figure, axes = _figure(6.0, 1.0 + 0.36 * len(rows))
-    axis = axes[0, 0]
-    for place, row in enumerate(rows):
-        y = len(rows) - 1 - place
-        axis.plot([row["mean_gap"], row["largest_gap"]], [y, y], color=_FAINT, linewidth=1.5)
-        axis.plot([row["mean_gap"]], [y], "o", color=_FIRST, label="mean gap" if not place else None)
-        axis.plot([row["largest_gap"]], [y], "D", color=_SECOND, label="largest gap" if not place else None)
-    axis.axvline(0.02, color=_FIRST, linewidth=1, linestyle=":")
-    axis.axvline(0.10, color=_SECOND, linewidth=1, linestyle=":")
-    axis.set_yticks(range(len(rows)), [f"{row['swap']}, {row['source']}" for row in rows][::-1])
-    axis.set_xlim(left=0)
-    axis.set_xlabel("score gap between twins; dotted: limits 0.02 and 0.10")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2, fontsize=8, frameon=False, labelcolor=_INK)
+    drawn = [
+        DotRow(
+            f"{row['swap']}, {row['source']}",
+            ((row["mean_gap"], row["largest_gap"], FAINT),),
+            ((row["mean_gap"], FIRST, "circle"), (row["largest_gap"], SECOND, "diamond")),
+        )
+        for row in rows
+    ]
     alt = "Score gap between twins: " + "; ".join(
         f"{row['swap']} {row['source']} mean {row['mean_gap']:.3f}, largest {row['largest_gap']:.2f}" for row in rows
     )
-    return Plot("swaps", "Score gaps between counterfactual twins", alt, figure)
+    picture = dot_rows(
+        alt,
+        drawn,
+        end=max(0.1, *(row["largest_gap"] for row in rows)),
+        axis="score gap between twins; dotted: limits 0.02 and 0.10",
+        legend=(("mean gap", FIRST, "circle"), ("largest gap", SECOND, "diamond")),
+        limits=((0.02, FIRST), (0.10, SECOND)),
+    )
+    return Plot("swaps", "Score gaps between counterfactual twins", picture)
 
 
 def _disguises(report: Report) -> Plot:
     rows = report["disguises"].where(category="macro")
-    kinds = list(dict.fromkeys(row["disguise"] for row in rows))
-    figure, axes = _figure(6.0, 1.0 + 0.36 * len(kinds))
-    axis = axes[0, 0]
-    marks = {"low": ("o", "none", _FIRST), "mid": ("o", _FIRST, _FIRST), "high": ("D", _SECOND, _SECOND)}
-    for strength, (mark, face, edge) in marks.items():
-        mine = [row for row in rows if row["strength"] == strength]
-        axis.plot(
-            [row["ap_kept"] for row in mine],
-            [len(kinds) - 1 - kinds.index(row["disguise"]) for row in mine],
-            mark, markerfacecolor=face, markeredgecolor=edge, linestyle="none", label=strength,
-        )  # fmt: skip
-    axis.axvline(0.9, color=_INK, linewidth=1, linestyle=":")
-    axis.set_yticks(range(len(kinds)), [_words(kind) for kind in kinds][::-1])
-    axis.set_xlabel("share of average precision kept; dotted: limit 0.90 at mid strength")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, fontsize=8, frameon=False, labelcolor=_INK)
+    marks = {"low": (FIRST, "hollow"), "mid": (FIRST, "circle"), "high": (SECOND, "diamond")}
+    drawn = []
+    for kind in dict.fromkeys(row["disguise"] for row in rows):
+        mine = {row["strength"]: row["ap_kept"] for row in rows if row["disguise"] == kind}
+        dots = tuple((mine[strength], *mark) for strength, mark in marks.items() if strength in mine)
+        drawn.append(DotRow(_words(kind), (), dots))
     alt = "Average precision kept at mid strength: " + "; ".join(
         f"{_words(row['disguise'])} {row['ap_kept']:.2f}" for row in rows if row["strength"] == "mid"
     )
-    return Plot("disguises", "Average precision kept when posts are disguised", alt, figure)
+    picture = dot_rows(
+        alt,
+        drawn,
+        end=max(1.0, *(row["ap_kept"] for row in rows)),
+        axis="share of average precision kept; dotted: limit 0.90 at mid strength",
+        legend=[(strength, *mark) for strength, mark in marks.items()],
+        limits=((0.9, INK),),
+    )
+    return Plot("disguises", "Average precision kept when posts are disguised", picture)
 
 
 def _suites(report: Report) -> Plot:
     rows = [row for row in report["suites"] if row["functionality"] != "all"]
-    rows.sort(key=lambda row: (row["gold"] != "innocent", row["auc"] if row["auc"] == row["auc"] else 0.0))
-    figure, axes = _figure(6.4, 1.0 + 0.24 * len(rows))
-    axis = axes[0, 0]
-    for y, row in enumerate(rows):
-        innocent = row["gold"] == "innocent"
-        axis.plot([row["auc"]], [y], "o" if innocent else "D", color=_FIRST if innocent else _SECOND, markersize=5)
-    for label, mark, colour in (("violent cases", "D", _SECOND), ("innocent cases", "o", _FIRST)):
-        axis.plot([], [], mark, color=colour, label=label)
-    axis.axvline(0.5, color=_INK, linewidth=1, linestyle=":")
-    axis.set_yticks(range(len(rows)), [_words(row["functionality"]) for row in rows], fontsize=8)
-    axis.set_ylim(-0.7, len(rows) - 0.3)
-    axis.set_xlabel("AUC against the cases of the opposite label; dotted: chance")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2, fontsize=8, frameon=False, labelcolor=_INK)
+    rows.sort(key=lambda row: (row["gold"] == "innocent", -(row["auc"] if row["auc"] == row["auc"] else 0.0)))
+    kinds = {"innocent": (FIRST, "circle")}
+    drawn = [
+        DotRow(_words(row["functionality"]), (), ((row["auc"], *kinds.get(row["gold"], (SECOND, "diamond"))),))
+        for row in rows
+        if row["auc"] == row["auc"]
+    ]
     worst = sorted(rows, key=lambda row: row["auc"])[:3]
     alt = "AUC by functionality; lowest: " + "; ".join(
         f"{_words(row['functionality'])} {row['auc']:.2f}" for row in worst
     )
-    return Plot("suites", "Functional suite", alt, figure)
+    picture = dot_rows(
+        alt,
+        drawn,
+        end=1.0,
+        axis="AUC against the cases of the opposite label; dotted: chance",
+        legend=(("violent cases", SECOND, "diamond"), ("innocent cases", FIRST, "circle")),
+        limits=((0.5, INK),),
+    )
+    return Plot("suites", "Functional suite", picture)

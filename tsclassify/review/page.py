@@ -12,10 +12,10 @@ import numpy as np
 
 from tsclassify.ledger.moments import DAY, HOUR, micros
 from tsclassify.records import Truth
+from tsclassify.reporting.charts import Chart, bars_of_time, empty, nice
 from tsclassify.review.observed import Case
 from tsclassify.review.process import notified
 from tsclassify.review.statistics import kaplan_meier, share
-from tsclassify.review.svg import Chart, bars_of_time, empty, nice
 
 if TYPE_CHECKING:
     from tsclassify.review.result import PlatformReview
@@ -38,9 +38,7 @@ th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums}
 .finding{font-size:1.15rem;padding:.6rem .8rem;border-left:5px solid #8a8f98;background:#f5f6f8;margin:1rem 0}
 .finding.not_effective{border-color:#b3261e}.finding.effective{border-color:#1b6e3c}
 figure{margin:1rem 0}figcaption{font-weight:600;margin-bottom:.2rem}
-svg{width:100%;height:auto;font:11px system-ui,sans-serif}
-.grid{stroke:#e4e6ea}.limit{stroke:#8a8f98;stroke-dasharray:5 4}.mark{stroke:#8a8f98;stroke-dasharray:2 3}
-.taken{fill:#fff;stroke:#1a1c20;stroke-width:2}.many{font-size:9px;font-weight:600}
+svg{width:100%;height:auto}
 small,.muted{color:#6b7078}code{font-size:.85em;white-space:nowrap}li{margin:.2rem 0}
 @media print{body{margin:0}}
 """
