@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsclassify.data import corpus, raw
 from tsclassify.crosswalk import RELATIONS, check_table, crosswalk_names, load_crosswalk
+from tsclassify.data import corpus, raw
 from tsclassify.errors import InputError
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, VIOLENCE, parse_code
