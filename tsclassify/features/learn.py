@@ -27,7 +27,7 @@ from tsclassify.features.memo import (
     stream_at,
     token_of_lexed,
 )
-from tsclassify.features.pieces import T_INFO, sum_up
+from tsclassify.features.pieces import LENGTH_SHIFT, T_INFO, sum_up
 from tsclassify.features.state import (
     A_BEGINS,
     A_CODES,
@@ -114,6 +114,7 @@ _SEED_TOKEN = np.uint64(hashing.SEED_TOKEN)
 _lex = RULES["lex"]
 _needs_rules = RULES["needs_rules"]
 _mark_quotes = RULES["mark_quotes"]
+_needs_of = RULES["needs_of"]
 _settle_marks = RULES["settle_marks"]
 _settle_letters = RULES["settle_letters"]
 _settle_attached = RULES["settle_attached"]
@@ -121,21 +122,26 @@ _spell = RULES["spell"]
 
 
 @jit
-def list_rows(n: int, state: Any) -> None:
-    """List the tokens of the sequence as the steps that settle it see them."""
+def list_rows(n: int, whole: bool, state: Any) -> None:
+    """List the tokens of the sequence as the steps that settle it see them.
+
+    Where words begin is listed with the `whole` alone: to look it up takes longer than all the rest.
+    """
     seq, rows, infos = i8_at(state[A_SEQ]), i8_at(state[A_EDITS]), i8_at(state[A_TOKENS])
-    codes, begins = i4_at(state[A_CODES]), i4_at(state[A_BEGINS])
+    begins = i4_at(state[A_BEGINS])
     for k in range(n):
         token = seq[k] & 0xFFFFFFFF
-        kind = infos[8 * token + T_INFO] & 15
+        info = infos[8 * token + T_INFO]
+        kind = info & 15
         if kind == KIND_MARK:
             kind = rules.MARK
         elif kind == KIND_CODE:
             kind = rules.CODE
         elif kind >= KIND_QUESTION:
             kind = rules.SYMBOL
-        rows[ROW * k] = begins[token]
-        rows[ROW * k + 1] = codes[begins[token] - 1]
+        if whole or kind == rules.MARK or kind == rules.SYMBOL:
+            rows[ROW * k] = begins[token]
+        rows[ROW * k + 1] = info >> LENGTH_SHIFT & 255
         rows[ROW * k + 2] = kind
         rows[ROW * k + 3] = seq[k] >> 32
         rows[ROW * k + 4] = token
@@ -164,16 +170,23 @@ def edit(count: int, state: Any) -> Any:
 @jit
 def settle(n: int, state: Any) -> Any:
     """Settle the sequence of the scanned post; returns the new number of its tokens."""
-    rows, word = i8_at(state[A_EDITS]), i8_at(stream_at(state, WORD))
+    seq, rows, word = i8_at(state[A_SEQ]), i8_at(state[A_EDITS]), i8_at(stream_at(state, WORD))
     edits = i8_at(state[A_EDITS] + 8 * ROW * (MAX_TOKENS + 8))
     codes, table = i4_at(state[A_CODES]), i4_at(state[A_WORD_COSTS])
-    list_rows(n, state)
+    list_rows(n, False, state)
     _mark_quotes(rows, n, codes)
-    n = edit(_settle_marks(rows, n, codes, word, table, edits), state)
-    list_rows(n, state)
-    n = edit(_settle_letters(rows, n, codes, word, table, edits), state)
-    list_rows(n, state)
-    return edit(_settle_attached(rows, n, codes, word, table, edits), state)
+    for k in range(n):
+        seq[k] = rows[ROW * k + 4] | rows[ROW * k + 3] << 32
+    needs = _needs_of(rows, n)
+    if needs > 1:
+        list_rows(n, True, state)
+        n = edit(_settle_marks(rows, n, codes, word, table, edits), state)
+        list_rows(n, True, state)
+        n = edit(_settle_letters(rows, n, codes, word, table, edits), state)
+    if needs:
+        list_rows(n, True, state)
+        n = edit(_settle_attached(rows, n, codes, word, table, edits), state)
+    return n
 
 
 @jit

@@ -401,10 +401,10 @@ def is_split_by_stress(codes: Any, kinds: Any, lo: int, hi: int, word: Any, tabl
     runs = 0
     inner = 0
     single = True
-    sum_of_parts = 0
     part = 0
     strong = False
-    only_line = True
+    separates = True
+    known = True
     k = lo
     while k < hi:
         if kinds[k] == LETTER:
@@ -424,21 +424,20 @@ def is_split_by_stress(codes: Any, kinds: Any, lo: int, hi: int, word: Any, tabl
         if length and k < hi:
             inner += 1
             single = single and length - part == 1
-            cost = cost_between(word, part, length, table)
-            sum_of_parts += cost if cost else 255
+            known = known and length - part > 1 and cost_between(word, part, length, table) > 0
             part = length
             strong = strong or codes[first] == 126 or codes[first] == 124 or codes[first] == 92
-            only_line = only_line and codes[first] == 95
+            separates = separates and (codes[first] == 95 or codes[first] == 92)
     if inner == 0 or length < 3:
         return False
     single = single and length - part == 1
-    cost = cost_between(word, part, length, table)
-    sum_of_parts += cost if cost else 255
+    known = known and length - part > 1 and cost_between(word, part, length, table) > 0
     joined = cost_between(word, 0, length, table)
     if joined == 0:
         return False
-    if only_line:
-        return single or joined + 40 < sum_of_parts
+    if separates:
+        # ``some_one``, ``take\\over``
+        return not known
     # one pair of stars alone is how a letter is left out: ``sh**t``
     return strong or single or runs > 1 or (length >= 5 and joined <= 96)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -243,29 +244,38 @@ def _rows_of(tokens: list[Token]) -> tuple[list[int], list[int]]:
     return rows, codes
 
 
+_Step = Callable[[list[int], int, list[int], list[int], list[int], list[int]], int]
+
+
+def _edited(tokens: list[Token], step: _Step) -> list[Token]:
+    """The tokens after one step that settles their sequence."""
+    rows, codes = _rows_of(tokens)
+    word = [0] * WORD_ROOM
+    edits = [0] * (sequence.EDIT * (len(tokens) + sequence.NEW_WORDS))
+    settled = []
+    for number in range(min(MAX_TOKENS, step(rows, len(tokens), codes, word, _words(), edits))):
+        at = sequence.EDIT * number
+        what, source, _, first, last, _, _, flags = edits[at : at + sequence.EDIT]
+        text, kind = tokens[source].text, tokens[source].type
+        if what == sequence.NAME_CODE:
+            text, kind = NAMES[rules.CODE], rules.CODE
+        elif what != sequence.KEEP:
+            text = "".join(map(chr, word[: sequence.spell(edits, number, rows, codes, word)]))
+        settled.append(Token(text, tokens[first].start, tokens[last].end, kind, flags))
+    return settled
+
+
 def _settle_sequence(tokens: list[Token]) -> list[Token]:
     """Settle what one stretch alone cannot tell, as ``tsclassify.text.sequence`` has it."""
     if not _must_settle(tokens):
         return tokens
     rows, codes = _rows_of(tokens)
     sequence.mark_quotes(rows, len(tokens), codes)
-    word = [0] * WORD_ROOM
-    for step in (sequence.settle_marks, sequence.settle_letters, sequence.settle_attached):
-        edits = [0] * (sequence.EDIT * (len(tokens) + sequence.NEW_WORDS))
-        count = min(MAX_TOKENS, step(rows, len(tokens), codes, word, _words(), edits))
-        settled = []
-        for number in range(count):
-            at = sequence.EDIT * number
-            what, source, _, first, last, _, _, flags = edits[at : at + sequence.EDIT]
-            text, kind = tokens[source].text, tokens[source].type
-            if what == sequence.NAME_CODE:
-                text, kind = NAMES[rules.CODE], rules.CODE
-            elif what != sequence.KEEP:
-                text = "".join(map(chr, word[: sequence.spell(edits, number, rows, codes, word)]))
-            settled.append(Token(text, tokens[first].start, tokens[last].end, kind, flags))
-        tokens = settled
-        rows, codes = _rows_of(tokens)
-    return tokens
+    tokens = [token._replace(flags=flags) for token, flags in zip(tokens, rows[3 :: sequence.ROW], strict=True)]
+    needs = sequence.needs_of(rows, len(tokens))
+    if needs > 1:
+        tokens = _edited(_edited(tokens, sequence.settle_marks), sequence.settle_letters)
+    return _edited(tokens, sequence.settle_attached) if needs else tokens
 
 
 def tokenize(text: str, lexicon: Lexicon | None = None) -> list[Token]:

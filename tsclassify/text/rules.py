@@ -53,7 +53,7 @@ from tsclassify.text.kinds import (
     USER,
     WORD,
 )
-from tsclassify.text.words import ENDS, PLACES, cost_between, split_word
+from tsclassify.text.words import ENDS, PLACES, cost_between, is_common, split_word
 
 __all__ = [
     "AFTER_HIDDEN",
@@ -376,17 +376,17 @@ def is_attached(word: Any, n: int, table: Any) -> bool:
     while last > first and 48 <= word[last - 1] <= 57:
         last -= 1
     if first or last < n:
-        return last - first >= 3 and first <= 2 and n - last <= 2 and cost_between(word, first, last, table) > 0
-    if cost_between(word, 1, n, table) or cost_between(word, 0, n - 1, table):
+        return last - first >= 3 and first <= 2 and n - last <= 2 and is_common(word, first, last, table)
+    if is_common(word, 1, n, table) or is_common(word, 0, n - 1, table):
         return True
-    return word[0] == word[n - 1] and cost_between(word, 1, n - 1, table) > 0
+    return word[0] == word[n - 1] and is_common(word, 1, n - 1, table)
 
 
 def needs_rules(word: Any, n: int, is_upper: bool, table: Any) -> bool:
     """Whether a word of the letters a to z is more than it seems: several run together, attached, a retweet's mark."""
     if n == 2:
         return is_upper and word[0] == 114 and word[1] == 116
-    if n < 4:
+    if n < 4 or cost_between(word, 0, n, table):
         return False
     return is_attached(word, n, table) or split_word(word, n, False, table) > 1
 
@@ -555,7 +555,7 @@ def lex(  # noqa: C901 (the one loop over a stream)
                     flags |= HASHTAG
                 if token == WORD:
                     pieces = split_word(word, length, camel, table)
-                    if not camel and (
+                    if pieces == 1 and (
                         is_attached(word, length, table)
                         or (length == 2 and flags & CAPS and word[0] == 114 and word[1] == 116)
                     ):

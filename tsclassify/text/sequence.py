@@ -20,6 +20,7 @@ from tsclassify.text.kinds import (
     LINE,
     MARK,
     MAX_WORD,
+    ODD,
     QUOTED,
     STARTS,
     STRETCHED,
@@ -28,9 +29,9 @@ from tsclassify.text.kinds import (
     WORD,
 )
 from tsclassify.text.rules import is_attached, squeeze
-from tsclassify.text.words import ENDS, PLACES, cost_between, split_word
+from tsclassify.text.words import ENDS, PLACES, cost_between, is_common, split_word
 
-__all__ = ["COMPILED", "EDIT", "KEEP", "NAME_CODE", "NEW_WORDS", "ROW", "mark_quotes", "spell"]
+__all__ = ["COMPILED", "EDIT", "KEEP", "NAME_CODE", "NEW_WORDS", "ROW", "mark_quotes", "needs_of", "spell"]
 
 ROW: Final = 5
 EDIT: Final = 8
@@ -72,6 +73,24 @@ def sign_of(rows: Any, k: int, codes: Any) -> int:
     return sign
 
 
+def needs_of(rows: Any, n: int) -> int:
+    """What the sequence needs beside quotes: 4 when there are marks, 2 for letters in a row, 1 for what is attached."""
+    needs = 0
+    run = 0
+    last_odd = -3
+    for k in range(n):
+        at = ROW * k
+        flags = rows[at + 3]
+        if rows[at + 2] == MARK:
+            needs |= 4
+        run = (run + 1 if run and flags & _NEAR == GAP_ONE else 1) if rows[at + 1] == 1 and rows[at + 2] == WORD else 0
+        needs |= 2 if run >= 3 else 0
+        if flags & ODD and rows[at + 2] == WORD:
+            needs |= 1 if k - last_odd <= 2 else 0
+            last_odd = k
+    return needs
+
+
 def quote_lines(rows: Any, n: int, codes: Any) -> None:
     """Mark lines that begin with ``>``, and what follows the name in a retweet."""
     quoted = 0
@@ -83,9 +102,7 @@ def quote_lines(rows: Any, n: int, codes: Any) -> None:
         if (
             rows[at + 2] == WORD
             and rows[at + 1] == 2
-            and rows[at + 3] & CAPS
-            and codes[rows[at]] == 114
-            and codes[rows[at] + 1] == 116
+            and rows[at + 3] & ODD
             and k + 2 < n
             and rows[at + ROW + 2] == USER
             and not rows[at + 2 * ROW + 3] & LINE
@@ -272,6 +289,12 @@ def is_single(rows: Any, k: int, codes: Any) -> bool:
     return 97 <= code <= 122
 
 
+def follows(rows: Any, k: int) -> bool:
+    """Whether the single letter k may go on a word: one sign behind the one before, no capital behind a small one."""
+    flags: int = rows[ROW * k + 3]
+    return flags & _NEAR == GAP_ONE and not (flags & CAPS and not rows[ROW * (k - 1) + 3] & CAPS)
+
+
 def is_alphabet(rows: Any, lo: int, hi: int, codes: Any) -> bool:
     """Whether single letters follow one another as in the alphabet: a list."""
     for k in range(lo + 1, hi):  # noqa: SIM110 (compiled without generators)
@@ -329,7 +352,7 @@ def settle_letters(rows: Any, n: int, codes: Any, word: Any, table: Any, edits: 
         j = i
         if is_single(rows, i, codes):
             j = i + 1
-            while j < n and j - i < MAX_WORD and is_single(rows, j, codes) and rows[ROW * j + 3] & _NEAR == GAP_ONE:
+            while j < n and j - i < MAX_WORD and is_single(rows, j, codes) and follows(rows, j):
                 j += 1
         if j - i >= 3 and not is_alphabet(rows, i, j, codes):
             before = count
@@ -375,11 +398,6 @@ def inner_of(rows: Any, k: int, codes: Any, how: int, letter: int) -> tuple[int,
     return (start, end) if end > start else (0, 0)
 
 
-def is_known(codes: Any, begin: int, start: int, end: int, table: Any) -> bool:
-    """Whether these code points of a token are a word of the table."""
-    return end > start and cost_between(codes, begin + start, begin + end, table) > 0
-
-
 def is_odd(rows: Any, k: int, codes: Any, word: Any, table: Any) -> bool:
     """Whether token k is an unknown word with something attached."""
     at = ROW * k
@@ -405,17 +423,26 @@ def attached_end(rows: Any, n: int, lo: int, codes: Any, word: Any, table: Any, 
     """End of the tokens from `lo` on that all have the same attached in this way, or `lo`."""
     letter = codes[rows[ROW * lo] + rows[ROW * lo + 1] - 1] if how == 3 else codes[rows[ROW * lo]]
     odd = 0
+    last_odd = lo - 1
     k = lo
     while k < min(n, lo + _LONGEST_ATTACHED):
         start, end = inner_of(rows, k, codes, how, letter)
-        if not is_known(codes, rows[ROW * k], start, end, table):
+        begin = rows[ROW * k]
+        if not is_common(codes, begin + start, begin + end, table):
+            break
+        # words that merely end alike, as in another language
+        if cost_between(codes, begin, begin + rows[ROW * k + 1], table):
             break
         if k > lo:
             before, stop = inner_of(rows, k - 1, codes, how, letter)
             # ``5mins 10mins``
             if is_same(rows, k - 1, k, codes, before, stop, start, end):
                 break
-        odd += is_odd(rows, k, codes, word, table)
+        if is_odd(rows, k, codes, word, table):
+            odd += 1
+            last_odd = k
+        elif k - last_odd > 1:
+            break
         k += 1
     least = 2 if how == 1 else 3
     return k if k - lo >= least and odd >= 2 else lo
@@ -468,6 +495,7 @@ def spell(edits: Any, number: int, rows: Any, codes: Any, word: Any) -> int:
 
 COMPILED: Final = (
     sign_of,
+    needs_of,
     quote_lines,
     quote_passages,
     mark_quotes,
@@ -480,12 +508,12 @@ COMPILED: Final = (
     turn_end,
     settle_marks,
     is_single,
+    follows,
     is_alphabet,
     shorten,
     join_letters,
     settle_letters,
     inner_of,
-    is_known,
     is_odd,
     is_same,
     attached_end,

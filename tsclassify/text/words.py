@@ -39,8 +39,14 @@ _SLOT_SHIFT: Final = 44
 _LAST_SLOT: Final = 0xFFFF
 _TAG_SHIFT: Final = 21
 _TAG_MASK: Final = 0x7FFFFF
+_FILTER_SHIFT: Final = 42
+_FILTER: Final = _LAST_SLOT + 1
+_FILTER_SIZE: Final = 1 << 13
+"""Behind the slots: a bit for each value of the top 18 bits of a hash, so that most unknown words are told at once."""
+
 _MANY: Final = 1 << 30
 
+_COMMON: Final = 88
 _SHORTEST: Final = 7
 """Letters of the shortest word that is taken for several run together; of a hashtag, ``_SHORTEST_TAG``."""
 
@@ -58,6 +64,9 @@ def key_after(key: int, letter: int) -> int:
 def cost_of(table: Any, key: int) -> int:
     """Cost of the word with this hash, 0 when it is unknown."""
     spread = ((key ^ (key >> 31)) * _SPREAD) & _MASK
+    bit = spread >> _FILTER_SHIFT
+    if not table[_FILTER + (bit >> 5)] >> (bit & 31) & 1:
+        return 0
     slot = spread >> _SLOT_SHIFT
     tag = (spread >> _TAG_SHIFT) & _TAG_MASK
     while table[slot]:
@@ -74,6 +83,11 @@ def cost_between(word: Any, start: int, end: int, table: Any) -> int:
     for k in range(start, end):
         key = key_after(key, word[k])
     return cost_of(table, key)
+
+
+def is_common(word: Any, start: int, end: int, table: Any) -> bool:
+    """Whether ``word[start:end]`` is among the six thousand most frequent words, or so."""
+    return 0 < cost_between(word, start, end, table) <= _COMMON
 
 
 def cheapest(word: Any, n: int, table: Any) -> None:
@@ -112,10 +126,26 @@ def is_plausible(word: Any, n: int, count: int, is_tag: bool) -> bool:
     cost: int = word[COSTS + n]
     if is_tag:
         return count > 1 and 10 * cost <= 216 * n
+    first: int = word[ENDS]
     if count == 2:
-        first: int = word[ENDS]
         return first >= 3 and n - first >= 3 and cost <= 14 * n and cost <= 132
-    return count > 2 and cost <= 16 * n and cost <= 60 * count
+    return count > 2 and cost <= 16 * n and cost <= 60 * count and not is_ending(word, n, count)
+
+
+def is_ending(word: Any, n: int, count: int) -> bool:
+    """Whether a split is rather that of a long word: with a letter alone but ``i`` in front, or a short end.
+
+    ``assassinations`` would be ``ass ass i nations``, ``specification`` ``specific at i on``.
+    """
+    for k in range(1, count):
+        if word[ENDS + k] - word[ENDS + k - 1] == 1:
+            return True
+    if word[ENDS] == 1 and word[0] != 105:
+        return True
+    last: int = word[n - 1]
+    # ``it``, ``me`` and ``up`` may end a sentence
+    is_short: bool = n - word[ENDS + count - 2] <= 2
+    return is_short and last != 116 and last != 101 and last != 112
 
 
 def split_word(word: Any, n: int, is_tag: bool, table: Any) -> int:
@@ -157,19 +187,29 @@ def split_word(word: Any, n: int, is_tag: bool, table: Any) -> int:
     return 1
 
 
-COMPILED: Final = (key_after, cost_of, cost_between, cheapest, list_ends, is_plausible, split_word)
+COMPILED: Final = (
+    key_after,
+    cost_of,
+    cost_between,
+    is_common,
+    cheapest,
+    list_ends,
+    is_plausible,
+    is_ending,
+    split_word,
+)
 """The functions that the kernel compiles."""
 
 
 def make_table(costs: dict[str, int]) -> NDArray[np.int32]:
-    """The table of these words: int32, shape (65536,); 0, or a tag of the hash and the cost, 1 to 255.
+    """The table of these words: int32, shape (73728,); slots of 0, or a tag of the hash and the cost, then the filter.
 
     Parameters
     ----------
     costs
-        Cost of each word, of letters a to z.
+        Cost of each word of the letters a to z, 1 to 255.
     """
-    table = [0] * (_LAST_SLOT + 1)
+    table = [0] * (_FILTER + _FILTER_SIZE)
     for word in sorted(costs):
         key = 0
         for letter in word:
@@ -179,12 +219,14 @@ def make_table(costs: dict[str, int]) -> NDArray[np.int32]:
         while table[slot]:
             slot = (slot + 1) & _LAST_SLOT
         table[slot] = ((spread >> _TAG_SHIFT) & _TAG_MASK) << 8 | costs[word]
-    return np.array(table, dtype=np.int32)
+        bit = spread >> _FILTER_SHIFT
+        table[_FILTER + (bit >> 5)] |= 1 << (bit & 31)
+    return np.array(table, dtype=np.uint32).view(np.int32)
 
 
 @functools.cache
 def word_table() -> NDArray[np.int32]:
-    """The shipped table, read once: int32, shape (65536,)."""
+    """The shipped table, read once: int32, shape (73728,)."""
     with np.load(Path(__file__).with_name("words.npz"), allow_pickle=False) as arrays:
         table: NDArray[np.int32] = arrays["table"]
     return table
