@@ -17,7 +17,6 @@ import msgspec
 from tsclassify.batch.block import BlockResult, Counts, process_block
 from tsclassify.batch.pipeline import in_order
 from tsclassify.batch.plan import Plan
-from tsclassify.batch.progress import Progress
 from tsclassify.batch.reading import Place, Unit, read_units
 from tsclassify.batch.summary import BatchSummary
 from tsclassify.errors import InputError, TsclassifyError
@@ -25,6 +24,7 @@ from tsclassify.io.blocks import BLOCK_BYTES, Block, Oversize
 from tsclassify.io.outputs import JobFiles
 from tsclassify.io.room import Room
 from tsclassify.io.sources import MAX_RATIO, Source, io_fault, sniff
+from tsclassify.progress import Progress
 
 if TYPE_CHECKING:
     from tsclassify.policy import Breaker
@@ -33,6 +33,9 @@ __all__ = ["Job", "StoppedError"]
 
 CHECKPOINT_S: Final = 1.0
 """Seconds between job records: what a killed run does again."""
+
+_BAR_AFTER_S: Final = 1.0
+"""Seconds without a progress bar, so that a short job draws none and does not import what draws it."""
 
 THREADS_PER_TURN: Final = 4
 """Threads that take turns at signals, which are a twentieth of their work: what one of them remembers of words takes
@@ -290,7 +293,8 @@ class Job:
 
     def _work(self, state: _State) -> _State:
         breaker = self.plan.breaker(state.guards)
-        bar = Progress(self.show_progress, sum(source.size or 0 for source in self.sources))
+        progress = Progress(self.show_progress and sys.stderr.isatty(), after_s=_BAR_AFTER_S)
+        scored = progress.stage("scoring", sum(source.size or 0 for source in self.sources))
         units = read_units(
             self.sources,
             state.place,
@@ -313,7 +317,7 @@ class Job:
                     if saving is not None:
                         saving.result()
                     saving = saver.submit(self._save, "running", state)
-                bar.update(unit.block.size, state.counts.lines)
+                scored(unit.block.size, f"{state.counts.lines:,} lines")
             if saving is not None:
                 saving.result()
         except BaseException:
@@ -322,7 +326,7 @@ class Job:
             raise
         finally:
             saver.shutdown()
-            bar.close()
+            progress.close()
             units.close()
         if self.stop.is_set():
             self._save("running", state)

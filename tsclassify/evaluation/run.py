@@ -20,12 +20,12 @@ from tsclassify.evaluation.labelled import MISSING, Labelled, from_columns, read
 from tsclassify.evaluation.models import Scorer, as_scorer
 from tsclassify.evaluation.outcomes import decision_codes, limits, points
 from tsclassify.evaluation.problems import find_problems
-from tsclassify.evaluation.progress import Bar
 from tsclassify.evaluation.report import Report
 from tsclassify.evaluation.suites import NOTE as SUITE_NOTE
 from tsclassify.evaluation.suites import SUITES, Suite, load_suite, suite_rows
 from tsclassify.evaluation.swaps import SWAP_LISTS, load_swaps, row_twins, template_twins
 from tsclassify.evaluation.tables import Table
+from tsclassify.progress import Progress
 
 __all__ = ["evaluate"]
 
@@ -122,7 +122,7 @@ def evaluate(
         raise InputError("evaluate: dataset must have at least one row, got none")
     if n_boot < 1:
         raise InputError(f"evaluate: n_boot must be at least 1, got {n_boot!r}")
-    with Bar(progress) as bar:
+    with Progress(progress) as bar:
         run = _Run(scorer, data, policy, seed, n_boot, threads, bar)
         run.signals = _signal_gold(columns, scorer)
         return run.report(
@@ -168,7 +168,7 @@ class _Run:
     """State of one evaluation: scores of the main model on the rows, and thresholds."""
 
     def __init__(
-        self, scorer: Scorer, data: Labelled, policy: Any, seed: int, n_boot: int, threads: int | None, bar: Bar
+        self, scorer: Scorer, data: Labelled, policy: Any, seed: int, n_boot: int, threads: int | None, bar: Progress
     ) -> None:
         self.scorer, self.data, self.policy = scorer, data, policy
         self.signals: Labelled | None = None
