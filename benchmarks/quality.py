@@ -30,8 +30,8 @@ from tsclassify.data import annotated_rows, exclusion_key, written_rows
 from tsclassify.data.corpus import AnnotatedRow, text_sha256
 from tsclassify.evaluation.disguise import DISGUISES, disguise
 from tsclassify.evaluation.fairness import identity_table
-from tsclassify.evaluation.labelled import Labelled
-from tsclassify.evaluation.swaps import load_swaps, row_twins, template_twins
+from tsclassify.evaluation.labelled import LabelledData
+from tsclassify.evaluation.swaps import load_swaps, row_counterfactuals, template_counterfactuals
 from tsclassify.metrics import average_precision
 from tsclassify.model.bundle import read_bundle
 from tsclassify.model.calibration import calibrate
@@ -160,8 +160,8 @@ def swap_gaps(score: Score, texts: Sequence[str], acts: dict[str, float]) -> dic
     for name in ("politics", "names", "identity", "facilities"):
         swaps = load_swaps(name)
         for kind, twins in (
-            ("templates", template_twins(swaps)),
-            ("rows", row_twins(swaps, [str(i) for i in range(len(texts))], texts, limit=500)),
+            ("templates", template_counterfactuals(swaps)),
+            ("rows", row_counterfactuals(swaps, [str(i) for i in range(len(texts))], texts, limit=500)),
         ):
             if not twins:
                 continue
@@ -299,7 +299,7 @@ def main() -> None:
     result["swaps"] = swap_gaps(score, [texts[i] for i in dev], acts)
     terms = load_swaps("identity").terms()
     ids = tuple(rows[i].id for i in dev)
-    labelled = Labelled(ids, tuple(texts[i] for i in dev), CATEGORIES, gold[dev].astype(np.int8), {}, "")
+    labelled = LabelledData(ids, tuple(texts[i] for i in dev), CATEGORIES, gold[dev].astype(np.int8), {}, "")
     named = identity_table(labelled, ours[dev], terms)
     result["identity"] = [] if named is None else [dict(row) for row in named.rows]
     result["ece"] = {name: row["ece"] for name, row in model.figures["dev"].items()}  # type: ignore[attr-defined]

@@ -37,7 +37,7 @@ from tsclassify.evaluation import (
     read_labelled,
 )
 from tsclassify.evaluation.suites import suite_rows
-from tsclassify.evaluation.swaps import SWAP_LISTS, row_twins, template_twins
+from tsclassify.evaluation.swaps import SWAP_LISTS, row_counterfactuals, template_counterfactuals
 from tsclassify.records import ModelInfo, OperatingPoint
 from tsclassify.scores import Scores
 
@@ -389,34 +389,34 @@ def test_scikit_learn_adapters_give_one_column_per_category() -> None:
 @pytest.mark.parametrize("name", SWAP_LISTS)
 def test_shipped_swap_lists_have_templates_and_distinct_twins(name: str) -> None:
     swaps = load_swaps(name)
-    twins = template_twins(swaps)
+    twins = template_counterfactuals(swaps)
     assert {one.groups for one in twins}
     for one in twins:
         assert len(set(one.texts)) == len(one.texts) == len(one.groups) >= 2
 
 
 def test_political_templates_treat_both_sides_alike() -> None:
-    for one in template_twins(load_swaps("politics")):
+    for one in template_counterfactuals(load_swaps("politics")):
         assert one.groups == ("left", "right")
 
 
 def test_rows_are_swapped_both_ways_with_their_case_kept() -> None:
     swaps = load_swaps("politics")
-    (one,) = row_twins(swaps, ["7"], ["DEMOCRATS and republicans argue; Democratsville stays"])
+    (one,) = row_counterfactuals(swaps, ["7"], ["DEMOCRATS and republicans argue; Democratsville stays"])
     assert one.texts[1] == "REPUBLICANS and democrats argue; Democratsville stays"
-    (two,) = row_twins(swaps, ["8"], ["Joe Biden met Trump"])
+    (two,) = row_counterfactuals(swaps, ["8"], ["Joe Biden met Trump"])
     assert two.texts[1] == "Donald Trump met Biden"
 
 
 def test_an_article_is_not_said_twice_in_a_twin() -> None:
-    (one,) = row_twins(load_swaps("politics"), ["7"], ["The BLM march, and BLM alone"])
+    (one,) = row_counterfactuals(load_swaps("politics"), ["7"], ["The BLM march, and BLM alone"])
     assert one.texts[1] == "The TEA PARTY march, and THE TEA PARTY alone"
-    texts = [text for name in SWAP_LISTS for one in template_twins(load_swaps(name)) for text in one.texts]
+    texts = [text for name in SWAP_LISTS for one in template_counterfactuals(load_swaps(name)) for text in one.texts]
     assert not [text for text in texts if "the the " in text.lower()]
 
 
 def test_every_side_and_name_reads_as_one_word() -> None:
-    """Twins of the political and name templates have the same features.
+    """Counterfactuals of the political and name templates have the same features.
 
     But for length, and for a side of two words at the start of a sentence or after a negation: there the first of the
     two has a feature of its own.
@@ -431,7 +431,7 @@ def test_every_side_and_name_reads_as_one_word() -> None:
     spec, lexicon = FeatureSpec(**{**config["features"], "flags": False}), shipped_lexicon()
     differ = []
     for name in ("politics", "names"):
-        for one in template_twins(load_swaps(name)):
+        for one in template_counterfactuals(load_swaps(name)):
             found = [
                 [f for f in features_of(text, spec, lexicon) if f.kind not in {"start", "negated"}]
                 for text in one.texts

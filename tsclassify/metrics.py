@@ -18,7 +18,7 @@ from tsclassify.errors import InputError
 
 __all__ = [
     "N_BINS",
-    "Counts",
+    "ConfusionCounts",
     "average_precision",
     "bin_edges",
     "brier_score",
@@ -122,7 +122,7 @@ def precision_recall_curve(
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ConfusionCounts:
     """The four cells at one threshold; a finding acts at ``score >= threshold``."""
 
     true_positive: int
@@ -155,11 +155,11 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else float("nan")
 
 
-def counts_at(gold: ArrayLike, scores: ArrayLike, threshold: float) -> Counts:
+def counts_at(gold: ArrayLike, scores: ArrayLike, threshold: float) -> ConfusionCounts:
     """Count hits, false alarms, misses and correct rejections at one threshold."""
     positive, values = _columns(gold, scores)
     flagged = values >= threshold
-    return Counts(
+    return ConfusionCounts(
         true_positive=int((flagged & positive).sum()),
         false_positive=int((flagged & ~positive).sum()),
         false_negative=int((~flagged & positive).sum()),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tsclassify.evaluation.compare import Comparison, compare
+from tsclassify.evaluation.compare import ModelComparison, compare
 from tsclassify.evaluation.disguise import DISGUISES, STRENGTHS, disguise
 from tsclassify.evaluation.gates import Gate, read_gates
-from tsclassify.evaluation.labelled import Labelled, read_labelled
+from tsclassify.evaluation.labelled import LabelledData, read_labelled
 from tsclassify.evaluation.models import as_scorer, from_callable, from_dicts, from_sklearn
 from tsclassify.evaluation.report import Report
 from tsclassify.evaluation.run import evaluate
@@ -16,9 +16,9 @@ from tsclassify.evaluation.tables import Problem, Table
 __all__ = [
     "DISGUISES",
     "STRENGTHS",
-    "Comparison",
     "Gate",
-    "Labelled",
+    "LabelledData",
+    "ModelComparison",
     "Problem",
     "Report",
     "Suite",

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from tsclassify import metrics
 from tsclassify.errors import InputError
-from tsclassify.evaluation.labelled import Labelled, read_labelled
-from tsclassify.evaluation.models import Scorer, as_scorer
+from tsclassify.evaluation.labelled import LabelledData, read_labelled
+from tsclassify.evaluation.models import ModelAdapter, as_scorer
 from tsclassify.evaluation.outcomes import limits
 from tsclassify.evaluation.tables import Table
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["ModelComparison", "compare"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class ModelComparison:
     """Two models on the same posts.
 
     Attributes
@@ -65,7 +65,7 @@ def _threshold(value: float) -> str:
     return "never" if value > 1 else f"{value:.3f}"
 
 
-def compare(before: Any, after: Any, dataset: Any, *, policy: Any = None, max_posts: int = 200) -> Comparison:
+def compare(before: Any, after: Any, dataset: Any, *, policy: Any = None, max_posts: int = 200) -> ModelComparison:
     """Score the same posts with two models and tabulate what changes.
 
     Parameters
@@ -128,7 +128,7 @@ def compare(before: Any, after: Any, dataset: Any, *, policy: Any = None, max_po
     decisions = _decisions(old, new, data, policy)
     if decisions is not None:
         tables["decisions"] = decisions
-    return Comparison((old.name, new.name), len(data), int(changed.any(axis=1).sum()), tables)
+    return ModelComparison((old.name, new.name), len(data), int(changed.any(axis=1).sum()), tables)
 
 
 _LEVELS = ("none", "review", "act")
@@ -147,7 +147,7 @@ class _View:
     levels: NDArray[np.int8]
 
 
-def _view(scorer: Scorer, data: Labelled, shared: Sequence[str], policy: Any) -> _View:
+def _view(scorer: ModelAdapter, data: LabelledData, shared: Sequence[str], policy: Any) -> _View:
     columns = [scorer.categories.index(name) for name in shared]
     act_all, review_all = limits(scorer, policy)
     act, review = [act_all[k] for k in columns], [review_all[k] for k in columns]
@@ -168,7 +168,7 @@ def _ranking(gold: NDArray[np.int8], old: NDArray[np.float32], new: NDArray[np.f
     }
 
 
-def _posts(data: Labelled, shared: Sequence[str], first: _View, second: _View, max_posts: int) -> Table:
+def _posts(data: LabelledData, shared: Sequence[str], first: _View, second: _View, max_posts: int) -> Table:
     row_of, column_of = np.nonzero(first.levels != second.levels)
     width = np.abs(second.scores - first.scores)[row_of, column_of]
     order = np.argsort(-width, kind="stable")[:max_posts]
@@ -190,7 +190,7 @@ def _posts(data: Labelled, shared: Sequence[str], first: _View, second: _View, m
     return Table("posts", "Changed posts", note, tuple(rows))
 
 
-def _decisions(old: Scorer, new: Scorer, data: Labelled, policy: Any) -> Table | None:
+def _decisions(old: ModelAdapter, new: ModelAdapter, data: LabelledData, policy: Any) -> Table | None:
     """Tier before and after, for two classifiers under a policy."""
     if policy is None or not all(callable(getattr(one.model, "item_columns", None)) for one in (old, new)):
         return None

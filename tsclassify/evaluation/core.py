@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tsclassify import metrics
 from tsclassify.evaluation.bootstrap import Draws, bootstrap, interval
 from tsclassify.evaluation.calibration import calibration_check
-from tsclassify.evaluation.labelled import Labelled
+from tsclassify.evaluation.labelled import LabelledData
 from tsclassify.evaluation.tables import Table
 
 __all__ = ["Measured", "Point", "confusion_table", "curves", "measure", "pairs_table", "point_rows", "ranking_rows"]
@@ -33,7 +33,7 @@ class Point:
 class Measured:
     """Scores on labelled rows with their bootstrap draws; columns in the order of ``data.categories``."""
 
-    data: Labelled
+    data: LabelledData
     scores: NDArray[np.float32]
     points: tuple[tuple[Point, ...], ...]
     priors: tuple[float | None, ...]
@@ -41,7 +41,7 @@ class Measured:
 
 
 def measure(
-    data: Labelled,
+    data: LabelledData,
     scores: NDArray[np.float32],
     points: Sequence[Sequence[Point]],
     priors: Sequence[float | None],
@@ -218,7 +218,7 @@ def confusion_table(m: Measured, thresholds: Sequence[float]) -> Table:
     return Table("confusion", "Confusion between categories", note, tuple(rows))
 
 
-def pairs_table(data: Labelled, scores: NDArray[np.float32]) -> Table | None:
+def pairs_table(data: LabelledData, scores: NDArray[np.float32]) -> Table | None:
     """Minimal pairs: how often the post with the label scores above its twin without; None without pairs."""
     column = data.fields.get("pair")
     if column is None or all(value is None for value in column):
@@ -246,7 +246,7 @@ def pairs_table(data: Labelled, scores: NDArray[np.float32]) -> Table | None:
                 {"category": name, "n_pairs": len(marks), "ordered": share, "ordered_low": low, "ordered_high": high}
             )
     note = (
-        "Twins that differ in a few words, one with the label and one without: share of pairs in which the "
+        "Counterfactuals that differ in a few words, one with the label and one without: share of pairs in which the "
         "first scores higher, a tie counting half. 'any violence' compares the highest score over the "
         "violent categories."
     )

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from tsclassify import metrics
-from tsclassify.evaluation.labelled import Labelled
-from tsclassify.evaluation.models import Scorer
+from tsclassify.evaluation.labelled import LabelledData
+from tsclassify.evaluation.models import ModelAdapter
 from tsclassify.records import Truth
 from tsclassify.taxonomy import VIOLENCE
 
@@ -26,7 +26,7 @@ SIGNAL_NOTE: Final = (
 _CONTEXT_FROM: Final = 8
 
 
-def decision_rows(scorer: Scorer, policy: Any, data: Labelled) -> list[dict[str, Any]]:
+def decision_rows(scorer: ModelAdapter, policy: Any, data: LabelledData) -> list[dict[str, Any]]:
     """Posts per tier, under a policy and with a classifier; empty for other models."""
     if policy is None or not callable(getattr(scorer.model, "item_columns", None)):
         return []
@@ -53,7 +53,7 @@ def decision_rows(scorer: Scorer, policy: Any, data: Labelled) -> list[dict[str,
     return rows
 
 
-def signal_rows(scorer: Scorer, data: Labelled, gold: Labelled) -> list[dict[str, Any]]:
+def signal_rows(scorer: ModelAdapter, data: LabelledData, gold: LabelledData) -> list[dict[str, Any]]:
     """AP, AUC and the precision of yes and no for every signal.
 
     Parameters

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify import metrics
-from tsclassify.evaluation.labelled import Labelled
-from tsclassify.evaluation.swaps import SwapList, Twins
+from tsclassify.evaluation.labelled import LabelledData
+from tsclassify.evaluation.swaps import Counterfactuals, SwapList
 from tsclassify.evaluation.tables import Table
 
 __all__ = ["auc_interval", "identity_table", "swap_tables"]
@@ -20,16 +20,16 @@ __all__ = ["auc_interval", "identity_table", "swap_tables"]
 _EXAMPLES: Final = 5
 _MIN_SUBGROUP: Final = 10
 
-Scorer = Callable[[Sequence[str]], NDArray[np.float32]]
+ScoreFunction = Callable[[Sequence[str]], NDArray[np.float32]]
 Outcomes = Callable[[Sequence[str], NDArray[np.float32]], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Gaps:
-    """Of one list and source; P pairs of twins, K categories.
+    """Of one list and source; P pairs of counterfactuals, K categories.
 
     ``gaps`` has shape (P, K); ``flipped`` and ``post`` shape (P,): whether the decision differs, and which
-    twins the pair is of.
+    counterfactuals the pair is of.
     """
 
     gaps: NDArray[np.float64]
@@ -37,10 +37,10 @@ class _Gaps:
     post: NDArray[np.int64]
 
 
-def _gaps(twins: Sequence[Twins], scores: NDArray[np.float64], outcome: NDArray[np.int64]) -> _Gaps:
+def _gaps(counterfactuals: Sequence[Counterfactuals], scores: NDArray[np.float64], outcome: NDArray[np.int64]) -> _Gaps:
     gaps, flipped, post = [], [], []
     first = 0
-    for number, one in enumerate(twins):
+    for number, one in enumerate(counterfactuals):
         m = len(one.texts)
         a, b = np.triu_indices(m, k=1)
         block = scores[first : first + m]
@@ -53,19 +53,19 @@ def _gaps(twins: Sequence[Twins], scores: NDArray[np.float64], outcome: NDArray[
 
 def swap_tables(
     swaps: SwapList,
-    twins: Sequence[Twins],
+    counterfactuals: Sequence[Counterfactuals],
     categories: Sequence[str],
-    score: Scorer,
+    score: ScoreFunction,
     outcomes: Outcomes,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Score all twins of one list and tabulate what the swap changes.
+    """Score all counterfactuals of one list and tabulate what the swap changes.
 
     Parameters
     ----------
     swaps
-        The list the twins come from.
-    twins
-        Twins from templates and rows.
+        The list the counterfactuals come from.
+    counterfactuals
+        Counterfactuals from templates and rows.
     categories
         Names of the K score columns.
     score
@@ -77,11 +77,11 @@ def swap_tables(
     -------
     dict
         Rows for the tables ``swaps`` (gap and flips), ``swap_groups`` (mean shift of each group against the
-        median of its other twins) and ``swap_examples`` (largest gaps; a real row by id alone).
+        median of its other counterfactuals) and ``swap_examples`` (largest gaps; a real row by id alone).
     """
     out: dict[str, list[dict[str, Any]]] = {"swaps": [], "swap_groups": [], "swap_examples": []}
     for source, from_template in (("templates", True), ("rows", False)):
-        mine = [one for one in twins if one.from_template is from_template]
+        mine = [one for one in counterfactuals if one.from_template is from_template]
         if not mine:
             continue
         texts = [text for one in mine for text in one.texts]
@@ -125,11 +125,15 @@ def swap_tables(
 
 
 def _group_rows(
-    swaps: SwapList, source: str, twins: Sequence[Twins], scores: NDArray[np.float64], categories: Sequence[str]
+    swaps: SwapList,
+    source: str,
+    counterfactuals: Sequence[Counterfactuals],
+    scores: NDArray[np.float64],
+    categories: Sequence[str],
 ) -> list[dict[str, Any]]:
     shifts: dict[str, list[NDArray[np.float64]]] = {}
     first = 0
-    for one in twins:
+    for one in counterfactuals:
         block = scores[first : first + len(one.texts)]
         for i, group in enumerate(one.groups):
             # against the median of the others: one word that fires must not make all others look low
@@ -164,12 +168,12 @@ def _group_rows(
 def _examples(
     swaps: SwapList,
     source: str,
-    twins: Sequence[Twins],
+    counterfactuals: Sequence[Counterfactuals],
     scores: NDArray[np.float64],
     gaps: _Gaps,
     categories: Sequence[str],
 ) -> list[dict[str, Any]]:
-    starts = np.cumsum([0] + [len(one.texts) for one in twins])
+    starts = np.cumsum([0] + [len(one.texts) for one in counterfactuals])
     widest = gaps.gaps.max(axis=1)
     rows: list[dict[str, Any]] = []
     seen: set[int] = set()
@@ -180,7 +184,7 @@ def _examples(
         seen.add(number)
         k = int(gaps.gaps[pair].argmax())
         column = scores[starts[number] : starts[number + 1], k]
-        one = twins[number]
+        one = counterfactuals[number]
         rows.append(
             {
                 "swap": swaps.name,
@@ -230,7 +234,7 @@ def auc_interval(gold: NDArray[np.bool_], scores: NDArray[np.floating]) -> tuple
     return auc, float(1 / (1 + np.exp(half - logit))), float(1 / (1 + np.exp(-half - logit)))
 
 
-def identity_table(data: Labelled, scores: NDArray[np.float32], terms: dict[str, tuple[str, ...]]) -> Table | None:
+def identity_table(data: LabelledData, scores: NDArray[np.float32], terms: dict[str, tuple[str, ...]]) -> Table | None:
     """Subgroup, BPSN and BNSP AUC for posts that name each group; None when no group is named often enough.
 
     Notes

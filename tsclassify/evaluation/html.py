@@ -23,8 +23,8 @@ _LABELS: Final = {
     "gap_99": "gap, 99th percentile", "largest_gap": "largest gap", "flip_share": "share flipped",
     "ap_clean": "AP clean", "ap_kept": "AP kept", "recall_clean": "recall clean", "recall_kept": "recall kept",
     "false_alarms_added": "false alarms added", "right": "right at act", "found_at_review": "found at review",
-    "raised_to_review": "raised to review", "twins_ordered": "twins in order", "ordered": "in the right order",
-    "peer_ap": "peer's AP", "peer_auc": "peer's AUC", "ap_difference": "AP difference",
+    "raised_to_review": "raised to review", "twins": "pairs", "twins_ordered": "pairs in order",
+    "ordered": "in the right order", "peer_ap": "peer's AP", "peer_auc": "peer's AUC", "ap_difference": "AP difference",
     "auc_difference": "AUC difference", "highest_score": "highest score", "lowest_score": "lowest score",
 }  # fmt: skip
 _PERCENT: Final = frozenset({"false_alarm_rate", "flip_share", "false_alarms_added", "positive_share"})

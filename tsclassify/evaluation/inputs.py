@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
-from tsclassify.evaluation.labelled import Labelled
+from tsclassify.evaluation.labelled import LabelledData
 from tsclassify.records import Truth
 
 __all__ = ["group_numbers", "rates", "slice_columns"]
@@ -38,7 +38,7 @@ def rates(
     return out
 
 
-def group_numbers(data: Labelled, groups: str | None) -> NDArray[np.int64] | None:
+def group_numbers(data: LabelledData, groups: str | None) -> NDArray[np.int64] | None:
     """Group of each row, 0..m-1; None resamples rows."""
     if groups is None:
         return None
@@ -51,7 +51,7 @@ def group_numbers(data: Labelled, groups: str | None) -> NDArray[np.int64] | Non
 
 
 def slice_columns(
-    data: Labelled,
+    data: LabelledData,
     slices: Sequence[str] | Mapping[str, Callable[[str], object]],
     model: Any = None,
 ) -> dict[str, NDArray[np.object_]]:

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from tsclassify.errors import InputError
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
 
-__all__ = ["MISSING", "Labelled", "from_columns", "read_columns", "read_labelled"]
+__all__ = ["MISSING", "LabelledData", "from_columns", "read_columns", "read_labelled"]
 
 MISSING: Final = -1
 """Gold value of a label that the row does not state."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Labelled:
+class LabelledData:
     """Texts with gold labels.
 
     Attributes
@@ -53,7 +53,7 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, rows: NDArray[np.int64]) -> Labelled:
+    def take(self, rows: NDArray[np.int64]) -> LabelledData:
         """The given rows, in the given order."""
         return _labelled(
             tuple(self.ids[i] for i in rows),
@@ -70,7 +70,7 @@ def read_labelled(
     categories: Sequence[str] | None = None,
     signals: bool = False,
     require_labels: bool = True,
-) -> Labelled:
+) -> LabelledData:
     """Read `dataset` and the gold labels in it.
 
     Parameters
@@ -103,7 +103,7 @@ def from_columns(
     categories: Sequence[str] | None = None,
     signals: bool = False,
     require_labels: bool = True,
-) -> Labelled:
+) -> LabelledData:
     """Gold labels of rows that ``read_columns`` has read; options and errors as in ``read_labelled``."""
     if "text" not in columns:
         raise InputError(f"dataset: rows must have text, got fields {', '.join(sorted(columns)) or 'none'}")
@@ -142,12 +142,12 @@ def _labelled(
     categories: tuple[str, ...],
     gold: NDArray[np.int8],
     fields: Mapping[str, NDArray[np.object_]],
-) -> Labelled:
+) -> LabelledData:
     digest = hashlib.sha256(json.dumps([ids, categories]).encode())
     for text in texts:
         digest.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
     digest.update(np.ascontiguousarray(gold).tobytes())
-    return Labelled(ids, texts, categories, gold, fields, digest.hexdigest())
+    return LabelledData(ids, texts, categories, gold, fields, digest.hexdigest())
 
 
 def read_columns(dataset: Any) -> dict[str, list[Any]]:

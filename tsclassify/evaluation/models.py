@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from tsclassify.errors import InputError
 from tsclassify.records import ModelInfo
 
-__all__ = ["Scorer", "as_scorer", "from_callable", "from_dicts", "from_sklearn"]
+__all__ = ["ModelAdapter", "as_scorer", "from_callable", "from_dicts", "from_sklearn"]
 
 _BATCH = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scorer:
+class ModelAdapter:
     """A model under measurement.
 
     Attributes
@@ -74,13 +74,13 @@ def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         yield texts[first : first + _BATCH]
 
 
-def as_scorer(model: Any, *, name: str = "") -> Scorer:
-    """See any model as a ``Scorer``.
+def as_scorer(model: Any, *, name: str = "") -> ModelAdapter:
+    """See any model as a ``ModelAdapter``.
 
     Parameters
     ----------
     model
-        A ``Scorer``, a ``Classifier``, or any object with ``score(texts)`` that returns an object with
+        A ``ModelAdapter``, a ``Classifier``, or any object with ``score(texts)`` that returns an object with
         ``categories`` and ``probabilities``, or a mapping of category to n scores.
     name
         Name in tables; empty takes the bundle's or the type's.
@@ -90,7 +90,7 @@ def as_scorer(model: Any, *, name: str = "") -> Scorer:
     InputError
         When the object has no ``score``.
     """
-    if isinstance(model, Scorer):
+    if isinstance(model, ModelAdapter):
         return model
     if not callable(getattr(model, "score", None)):
         raise InputError(
@@ -105,7 +105,7 @@ def as_scorer(model: Any, *, name: str = "") -> Scorer:
     def function(texts: Sequence[str]) -> Any:
         return _array(model.score(list(texts)), categories)
 
-    return Scorer(
+    return ModelAdapter(
         name=name or (info.name if info else "") or str(getattr(model, "name", "") or type(model).__name__),
         categories=categories,
         function=function,
@@ -135,10 +135,10 @@ def _array(scores: Any, categories: tuple[str, ...]) -> Any:
 
 def from_callable(
     function: Callable[[Sequence[str]], Any], *, categories: Sequence[str] | str, name: str = ""
-) -> Scorer:
+) -> ModelAdapter:
     """A function from texts to scores of shape (n,) or (n, K)."""
     names = (categories,) if isinstance(categories, str) else tuple(categories)
-    return Scorer(name or getattr(function, "__name__", "callable"), names, function)
+    return ModelAdapter(name or getattr(function, "__name__", "callable"), names, function)
 
 
 def from_dicts(
@@ -146,7 +146,7 @@ def from_dicts(
     *,
     columns: Mapping[str, str],
     name: str = "",
-) -> Scorer:
+) -> ModelAdapter:
     """A function from texts to a mapping of its own labels to n scores (or to one float for one text).
 
     Parameters
@@ -167,10 +167,10 @@ def from_dicts(
             raise InputError(f"{name or 'peer'}: scores must hold {missing[0]!r}, got {sorted(answer)}")
         return np.stack([np.asarray(answer[columns[key]], dtype=np.float32).reshape(-1) for key in names], axis=1)
 
-    return Scorer(name or getattr(function, "__name__", "peer"), names, scored)
+    return ModelAdapter(name or getattr(function, "__name__", "peer"), names, scored)
 
 
-def from_sklearn(pipelines: Any, *, categories: Sequence[str] | str = (), name: str = "scikit-learn") -> Scorer:
+def from_sklearn(pipelines: Any, *, categories: Sequence[str] | str = (), name: str = "scikit-learn") -> ModelAdapter:
     """Fitted scikit-learn pipelines over texts.
 
     Parameters
@@ -189,7 +189,7 @@ def from_sklearn(pipelines: Any, *, categories: Sequence[str] | str = (), name: 
         def by_category(texts: Sequence[str]) -> NDArray[np.float32]:
             return np.stack([pipelines[key].predict_proba(list(texts))[:, 1] for key in names], axis=1)
 
-        return Scorer(name, names, by_category)
+        return ModelAdapter(name, names, by_category)
     names = (categories,) if isinstance(categories, str) else tuple(categories)
 
     def together(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -199,4 +199,4 @@ def from_sklearn(pipelines: Any, *, categories: Sequence[str] | str = (), name: 
         column: NDArray[np.float32] = np.asarray(answer, dtype=np.float32)
         return column[:, 1:] if len(names) == 1 else column
 
-    return Scorer(name, names, together)
+    return ModelAdapter(name, names, together)

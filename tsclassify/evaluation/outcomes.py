@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.evaluation.core import Point
-from tsclassify.evaluation.models import Scorer
+from tsclassify.evaluation.models import ModelAdapter
 from tsclassify.policy import Decider
 from tsclassify.records import ModelInfo
 
@@ -21,7 +21,7 @@ EVEN_ODDS = 0.5
 _NEVER = 2.0
 
 
-def limits(scorer: Scorer, policy: Any) -> tuple[list[float], list[float]]:
+def limits(scorer: ModelAdapter, policy: Any) -> tuple[list[float], list[float]]:
     """Act and review threshold of every category of `scorer`.
 
     Returns
@@ -42,12 +42,12 @@ def limits(scorer: Scorer, policy: Any) -> tuple[list[float], list[float]]:
     return act, review
 
 
-def _bare_info(scorer: Scorer) -> ModelInfo:
+def _bare_info(scorer: ModelAdapter) -> ModelInfo:
     """A model that states nothing can still be held to a policy whose thresholds are plain numbers."""
     return ModelInfo(scorer.name, f"bare {scorer.name}", scorer.categories, (), dict(scorer.priors), {}, {})
 
 
-def points(scorer: Scorer, policy: Any, categories: Sequence[str]) -> list[list[Point]]:
+def points(scorer: ModelAdapter, policy: Any, categories: Sequence[str]) -> list[list[Point]]:
     """Named thresholds per category: the policy's, then the bundle's operating points, else even odds."""
     resolved = Decider(policy, scorer.info or _bare_info(scorer)).thresholds if policy is not None else {}
     out = []
@@ -66,7 +66,9 @@ def points(scorer: Scorer, policy: Any, categories: Sequence[str]) -> list[list[
     return out
 
 
-def decision_codes(scorer: Scorer, policy: Any) -> Callable[[Sequence[str], NDArray[np.float32]], NDArray[np.int64]]:
+def decision_codes(
+    scorer: ModelAdapter, policy: Any
+) -> Callable[[Sequence[str], NDArray[np.float32]], NDArray[np.int64]]:
     """A function from texts and their scores to one code per text; equal codes are the same decision.
 
     With a policy and a classifier the code is the tier and whether a person has to look; otherwise it is the
@@ -85,7 +87,7 @@ def decision_codes(scorer: Scorer, policy: Any) -> Callable[[Sequence[str], NDAr
     return by_level
 
 
-def _by_policy(scorer: Scorer, policy: Any) -> Callable[[Sequence[str], NDArray[np.float32]], NDArray[np.int64]]:
+def _by_policy(scorer: ModelAdapter, policy: Any) -> Callable[[Sequence[str], NDArray[np.float32]], NDArray[np.int64]]:
     def by_tier(texts: Sequence[str], scores: NDArray[np.float32]) -> NDArray[np.int64]:
         columns = scorer.model.item_columns([{"text": text} for text in texts], policy)
         result = scorer.model.decider(policy).decide(columns)

@@ -177,18 +177,18 @@ def _swaps(report: Report) -> Plot:
         )
         for row in rows
     ]
-    alt = "Score gap between twins: " + "; ".join(
+    alt = "Score gap between counterfactuals: " + "; ".join(
         f"{row['swap']} {row['source']} mean {row['mean_gap']:.3f}, largest {row['largest_gap']:.2f}" for row in rows
     )
     picture = dot_rows(
         alt,
         drawn,
         end=max(0.1, *(row["largest_gap"] for row in rows)),
-        axis="score gap between twins; dotted: limits 0.02 and 0.10",
+        axis="score gap between counterfactuals; dotted: limits 0.02 and 0.10",
         legend=(("mean gap", FIRST, "circle"), ("largest gap", SECOND, "diamond")),
         limits=((0.02, FIRST), (0.10, SECOND)),
     )
-    return Plot("swaps", "Score gaps between counterfactual twins", picture)
+    return Plot("swaps", "Score gaps between counterfactuals", picture)
 
 
 def _disguises(report: Report) -> Plot:

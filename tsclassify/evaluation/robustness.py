@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsclassify import metrics
 from tsclassify.evaluation.disguise import DISGUISES, STRENGTHS, disguise
-from tsclassify.evaluation.labelled import Labelled
+from tsclassify.evaluation.labelled import LabelledData
 
 __all__ = ["NOTE", "disguise_rows"]
 
@@ -22,7 +22,7 @@ NOTE = (
 
 
 def disguise_rows(
-    data: Labelled,
+    data: LabelledData,
     scores: NDArray[np.float32],
     thresholds: Sequence[float],
     score: Callable[[Sequence[str]], NDArray[np.float32]],

@@ -16,14 +16,14 @@ from tsclassify.evaluation import core, fairness, inputs, robustness
 from tsclassify.evaluation.bootstrap import bootstrap, interval
 from tsclassify.evaluation.decided import DECISION_NOTE, SIGNAL_NOTE, decision_rows, signal_rows
 from tsclassify.evaluation.disguise import DISGUISES, STRENGTHS
-from tsclassify.evaluation.labelled import MISSING, Labelled, from_columns, read_columns
-from tsclassify.evaluation.models import Scorer, as_scorer
+from tsclassify.evaluation.labelled import MISSING, LabelledData, from_columns, read_columns
+from tsclassify.evaluation.models import ModelAdapter, as_scorer
 from tsclassify.evaluation.outcomes import decision_codes, limits, points
 from tsclassify.evaluation.problems import find_problems
 from tsclassify.evaluation.report import Report
 from tsclassify.evaluation.suites import NOTE as SUITE_NOTE
 from tsclassify.evaluation.suites import SUITES, Suite, load_suite, suite_rows
-from tsclassify.evaluation.swaps import SWAP_LISTS, load_swaps, row_twins, template_twins
+from tsclassify.evaluation.swaps import SWAP_LISTS, load_swaps, row_counterfactuals, template_counterfactuals
 from tsclassify.evaluation.tables import Table
 from tsclassify.progress import Progress
 
@@ -139,7 +139,7 @@ def evaluate(
         )
 
 
-def _wanted(categories: Sequence[str] | None, scorer: Scorer) -> tuple[str, ...]:
+def _wanted(categories: Sequence[str] | None, scorer: ModelAdapter) -> tuple[str, ...]:
     if categories is None:
         return scorer.categories
     unknown = [name for name in categories if name not in scorer.categories]
@@ -148,7 +148,7 @@ def _wanted(categories: Sequence[str] | None, scorer: Scorer) -> tuple[str, ...]
     return tuple(categories)
 
 
-def _suites(suites: str | Path | Suite | Iterable[str | Path | Suite] | None, scorer: Scorer) -> list[Suite]:
+def _suites(suites: str | Path | Suite | Iterable[str | Path | Suite] | None, scorer: ModelAdapter) -> list[Suite]:
     if suites is None:
         shipped = [load_suite(name) for name in SUITES]
         return [suite for suite in shipped if set(suite.categories) & set(scorer.categories)]
@@ -156,7 +156,7 @@ def _suites(suites: str | Path | Suite | Iterable[str | Path | Suite] | None, sc
     return [suite if isinstance(suite, Suite) else load_suite(suite) for suite in several]
 
 
-def _signal_gold(columns: Mapping[str, Sequence[Any]], scorer: Scorer) -> Labelled | None:
+def _signal_gold(columns: Mapping[str, Sequence[Any]], scorer: ModelAdapter) -> LabelledData | None:
     """Signal labels of the same rows; None when the model has no signals or the rows state none."""
     if not callable(getattr(scorer.model, "signals", None)):
         return None
@@ -168,10 +168,17 @@ class _Run:
     """State of one evaluation: scores of the main model on the rows, and thresholds."""
 
     def __init__(
-        self, scorer: Scorer, data: Labelled, policy: Any, seed: int, n_boot: int, threads: int | None, bar: Progress
+        self,
+        scorer: ModelAdapter,
+        data: LabelledData,
+        policy: Any,
+        seed: int,
+        n_boot: int,
+        threads: int | None,
+        bar: Progress,
     ) -> None:
         self.scorer, self.data, self.policy = scorer, data, policy
-        self.signals: Labelled | None = None
+        self.signals: LabelledData | None = None
         self.seed, self.n_boot, self.threads, self.bar = seed, n_boot, threads, bar
         self.columns = [scorer.categories.index(name) for name in data.categories]
         act, review = limits(scorer, policy)
@@ -288,8 +295,10 @@ class _Run:
         out: dict[str, list[dict[str, Any]]] = {"swaps": [], "swap_groups": [], "swap_examples": []}
         for name in swaps:
             swap_list = load_swaps(name)
-            twins = template_twins(swap_list) + row_twins(swap_list, ids, texts, limit=max(1, max_rows // 10))
-            found = fairness.swap_tables(swap_list, twins, self.scorer.categories, self.scorer.score, decide)
+            counterfactuals = template_counterfactuals(swap_list) + row_counterfactuals(
+                swap_list, ids, texts, limit=max(1, max_rows // 10)
+            )
+            found = fairness.swap_tables(swap_list, counterfactuals, self.scorer.categories, self.scorer.score, decide)
             for key, rows in found.items():
                 out[key] += rows
             advance(1)
@@ -381,13 +390,12 @@ ERROR_NOTE: Final = (
 _SWAP_TITLES: Final = {
     "swaps": (
         "Counterfactual swaps",
-        "The same post about another side, name, group or company. Gap: distance of two twins' scores, over "
-        "all pairs of twins of a post. The row 'decision' pools all categories and counts pairs whose decision "
-        "differs.",
+        "The same post about another side, name, group or company. Gap: distance of two scores, over all pairs of "
+        "counterfactuals of a post. The row 'decision' pools all categories and counts pairs whose decision differs.",
     ),
     "swap_groups": (
         "What naming a group does",
-        "Mean shift of the score against the median of the other twins; 0 means that the name changes nothing.",
+        "Mean shift of the score against the median of the others; 0 means that the name changes nothing.",
     ),
     "swap_examples": (
         "Widest swaps",

@@ -16,7 +16,7 @@ from tsclassify.errors import InputError
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import VIOLENCE
 
-__all__ = ["NOTE", "SUITES", "Case", "Suite", "load_suite", "suite_rows"]
+__all__ = ["NOTE", "SUITES", "Suite", "SuiteCase", "load_suite", "suite_rows"]
 
 SUITES: Final = ("violence",)
 """The shipped suites."""
@@ -34,7 +34,7 @@ _COLUMNS: Final = ("functionality", "test_case", "label_gold")
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class SuiteCase:
     """One case: what it tests, its text, its gold label and the case it is the twin of."""
 
     id: str
@@ -49,7 +49,7 @@ class Suite:
     """Cases of one file; ``categories`` are those that count as a positive answer."""
 
     name: str
-    cases: tuple[Case, ...]
+    cases: tuple[SuiteCase, ...]
     categories: tuple[str, ...]
 
 
@@ -89,7 +89,7 @@ def load_suite(name_or_path: str | Path, *, categories: Sequence[str] | None = N
             )
         hateful = hateful or "hateful" in label
         cases.append(
-            Case(
+            SuiteCase(
                 id=row.get("case_id") or str(number),
                 functionality=row["functionality"],
                 text=row["test_case"],

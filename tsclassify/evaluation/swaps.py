@@ -1,7 +1,7 @@
-"""Counterfactual twins: the same post about another side, name, group or company.
+"""Counterfactuals: the same post about another side, name, group or company.
 
-A swap list (``seeds/swaps/*.toml``) holds sets of aligned terms and templates. Twins come from the
-templates, and from real rows that hold a term; all twins of one post should score alike.
+A swap list (``seeds/swaps/*.toml``) holds sets of aligned terms and templates. Counterfactuals come from the
+templates, and from real rows that hold a term; all counterfactuals of one post should score alike.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from tsclassify.errors import InputError
 from tsclassify.resources import shipped
 
-__all__ = ["SWAP_LISTS", "SwapList", "Twins", "load_swaps", "row_twins", "template_twins"]
+__all__ = ["SWAP_LISTS", "Counterfactuals", "SwapList", "load_swaps", "row_counterfactuals", "template_counterfactuals"]
 
 SWAP_LISTS = ("politics", "names", "identity", "facilities")
 """The shipped lists."""
@@ -55,7 +55,7 @@ class SwapList:
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
+class Counterfactuals:
     """Texts that differ in the swapped terms alone.
 
     Attributes
@@ -122,17 +122,17 @@ def load_swaps(name_or_path: str | Path) -> SwapList:
     return SwapList(path.stem, str(raw.get("title", path.stem)), tuple(sets), tuple(templates))
 
 
-def template_twins(swaps: SwapList) -> list[Twins]:
+def template_counterfactuals(swaps: SwapList) -> list[Counterfactuals]:
     """Fill every template with every aligned row of its set's terms."""
     sets = {swap_set.id: swap_set for swap_set in swaps.sets}
-    twins = []
+    counterfactuals = []
     for set_id, text in swaps.templates:
         groups = sets[set_id].groups
         for terms in zip(*groups.values(), strict=True):
             before = text.partition(_SLOT)[0]
             filled = tuple(_capital(text.replace(_SLOT, _after(before, term)), text) for term in terms)
-            twins.append(Twins(text, tuple(groups), terms, filled, from_template=True))
-    return twins
+            counterfactuals.append(Counterfactuals(text, tuple(groups), terms, filled, from_template=True))
+    return counterfactuals
 
 
 def _after(before: str, term: str) -> str:
@@ -145,7 +145,9 @@ def _capital(filled: str, template: str) -> str:
     return filled[:1].upper() + filled[1:] if template.startswith(_SLOT) else filled
 
 
-def row_twins(swaps: SwapList, ids: Sequence[str], texts: Sequence[str], *, limit: int = 2000) -> list[Twins]:
+def row_counterfactuals(
+    swaps: SwapList, ids: Sequence[str], texts: Sequence[str], *, limit: int = 2000
+) -> list[Counterfactuals]:
     """Swap terms in real rows: the row's first group changes places with every other group.
 
     Parameters
@@ -163,7 +165,7 @@ def row_twins(swaps: SwapList, ids: Sequence[str], texts: Sequence[str], *, limi
         One entry per row and set; a row that names two groups gets them exchanged, both ways at once, so
         that no twin speaks of one group twice.
     """
-    twins = []
+    counterfactuals = []
     for swap_set in (one for one in swaps.sets if one.in_rows):
         place = {term.lower(): (group, i) for group, terms in swap_set.groups.items() for i, term in enumerate(terms)}
         longest_first = sorted(place, key=len, reverse=True)
@@ -179,11 +181,13 @@ def row_twins(swaps: SwapList, ids: Sequence[str], texts: Sequence[str], *, limi
             others = [group for group in swap_set.groups if group != own]
             versions = [_exchange(pattern, text, place, swap_set.groups, own, other) for other in others]
             terms = [swap_set.groups[group][index] for group in (own, *others)]
-            twins.append(Twins(str(key), (own, *others), tuple(terms), (text, *versions), from_template=False))
+            counterfactuals.append(
+                Counterfactuals(str(key), (own, *others), tuple(terms), (text, *versions), from_template=False)
+            )
             taken += 1
             if taken == limit:
                 break
-    return twins
+    return counterfactuals
 
 
 def _exchange(
