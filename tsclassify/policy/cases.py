@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
+from tsclassify.items import time_of
 from tsclassify.policy.columns import DecisionColumns, ItemColumns
 from tsclassify.policy.decider import Decider
 from tsclassify.policy.ladder import due_step, process_finding, state_of
@@ -135,7 +136,7 @@ def scored_columns(items: Sequence[TestItem], policy: Policy, thresholds: Thresh
         language[row] = _LANGUAGE[item.language or "tested"]
         for name in names:
             meta[name][row] = item.meta.get(name)
-    return ItemColumns(categories, scores, signals, language, meta)
+    return ItemColumns(categories, scores, signals, language, meta, ats=[time_of(item.at) for item in items])
 
 
 def texts_columns(items: Sequence[TestItem], policy: Policy, columns_of: ColumnsOf) -> ItemColumns:
@@ -146,7 +147,7 @@ def texts_columns(items: Sequence[TestItem], policy: Policy, columns_of: Columns
     for row, item in enumerate(items):
         if item.language is not None:
             language[row] = _LANGUAGE[item.language]
-    return ItemColumns(columns.categories, columns.probabilities, columns.signals, language, columns.meta)
+    return replace(columns, language=language, ats=[time_of(item.at) for item in items])
 
 
 def _tier_differences(policy: Policy, expect: Expectation, tier: str) -> list[str]:

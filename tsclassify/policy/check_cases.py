@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from tsclassify.items import time_of
 from tsclassify.policy.facts import OWN_FIELDS, type_fault
 from tsclassify.policy.faults import nearest, shown
 from tsclassify.policy.platform import INDICATORS
@@ -77,6 +78,8 @@ class _Cases:
         if is_given and "scores" in item:
             self.file.say((*place, "scores"), "scores must stand in given alone, got them twice", on_key=True)
         self.check_said(item, place)
+        if isinstance(item.get("at"), str) and time_of(item["at"]) is None:
+            self.file.say((*place, "at"), "at must be a time with an offset (ISO 8601), got another string")
         keys = list(TestItem.model_fields)
         for name in item:
             if name in self.file.facts:

@@ -73,10 +73,9 @@ class Item:
             )
         if self.language is not Truth.TRUE:
             parts.append(f"language: {_LANGUAGE_WORDS[_LANGUAGES.index(self.language)]}")
-        for name, value in self.fields.items():
-            parts.append(f"{name}: {str(value).lower() if isinstance(value, bool) else value}")
+        parts += [f"{name}: {_written(value)}" for name, value in self.fields.items()]
         if self.at is not None and any(isinstance(value, dt.datetime) for value in self.fields.values()):
-            parts.append(f"at: {self.at.isoformat()}")
+            parts.append(f"at: {_written(self.at)}")
         return f"{{{', '.join(parts)}}}"
 
 
@@ -221,6 +220,15 @@ class Domain:
             at=None if not self._has_times or values["at", ""] else _AT,
         )
         return item, value
+
+
+def _written(value: Any) -> str:
+    """A value of a field as a policy file writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dt.datetime):
+        return f"'{value.isoformat().replace('+00:00', 'Z')}'"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _thresholds_of(policy: Policy, info: ModelInfo) -> dict[tuple[bool, ...], Thresholds]:

@@ -1,9 +1,9 @@
 """Mutants of a policy: each differs from it in one place, and a policy's own cases ought to tell them apart.
 
 A mutant that no case catches (a *survivor*) is a place where the terms could be changed and nobody would notice.
-Mutated are: every threshold (up and down), every category's right to act, every tier, context, step and part of a
-condition, every exception's effect, floor and defeat, every recommended action, every count and time of the ladder,
-the languages, and the finding of the platform review. Not mutated, as no case can reach them: the statistical limits
+Mutated are: every threshold (up and down) and that of every overlay, every category's right to act, every tier,
+context, step and part of a condition, every exception's effect, floor and defeat, every recommended action, every count
+and time of the ladder, the languages, and the finding of the platform review. Not mutated, as no case can reach them: the statistical limits
 inside ``platform_review.indicators``, ``guards``, deadlines (``within``), ``needs``, and texts.
 """
 
@@ -16,7 +16,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tsclassify.policy.analysis import difference
 from tsclassify.policy.cases import ColumnsOf, prepare, run_prepared
-from tsclassify.policy.conditions import Act, Attested, Count, Meta, Review, Signal, Taken, Unresolved
+from tsclassify.policy.conditions import (
+    Act,
+    Age,
+    Attested,
+    Count,
+    FactLeaf,
+    Meta,
+    Range,
+    Review,
+    Score,
+    Signal,
+    Taken,
+    Unresolved,
+)
 from tsclassify.policy.schema import OperatingPointAsked
 from tsclassify.policy.thresholds import Thresholds, resolve
 
@@ -114,8 +127,8 @@ def _leaves(leaf: Any) -> Iterator[tuple[str, Any]]:
         for value in leaf.values if len(leaf.values) > 1 else ():
             left = tuple(other for other in leaf.values if other != value)
             yield f"{leaf.meta} without {value}", leaf.model_copy(update={"values": left})
-        other = False if leaf.if_missing == "unknown" else "unknown"
-        yield f"{leaf.meta} missing is {str(other).lower()}", leaf.model_copy(update={"if_missing": other})
+    if isinstance(leaf, FactLeaf):
+        yield from _field_leaves(leaf)
     if isinstance(leaf, (Count, Unresolved)):
         for n in (leaf.at_least - 1, leaf.at_least + 1):
             if n >= 1:
@@ -123,6 +136,29 @@ def _leaves(leaf: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(leaf, Count) and leaf.within is not None:
         for time in _stretched(leaf.within):
             yield f"within {time}", leaf.model_copy(update={"within": time})
+
+
+def _field_leaves(leaf: FactLeaf) -> Iterator[tuple[str, Any]]:
+    other = False if leaf.if_missing == "unknown" else "unknown"
+    yield f"{leaf.field} missing is {str(other).lower()}", leaf.model_copy(update={"if_missing": other})
+    for end in ("at_least", "below") if isinstance(leaf, (Range, Age)) else ():
+        value = getattr(leaf, end)
+        for moved in () if value is None else _moved(value):
+            yield f"{leaf.field} {end} {moved}", leaf.model_copy(update={end: moved})
+    if isinstance(leaf, Score):
+        for level in ("review", "act"):
+            value = getattr(leaf, level)
+            for moved in () if value is None else _nudged(value):
+                yield f"{leaf.score} {level} {moved:g}", leaf.model_copy(update={level: moved})
+
+
+def _moved(end: float | dt.timedelta) -> Iterator[float | dt.timedelta]:
+    """Ends of a range a little further out and in: whole numbers by one, others and times by a twentieth."""
+    if isinstance(end, dt.timedelta):
+        yield from _stretched(end)
+        return
+    step = 1 if float(end).is_integer() else abs(end) * _STRETCH
+    yield from (end + step, end - step)
 
 
 def _stretched(time: dt.timedelta) -> Iterator[dt.timedelta]:
@@ -172,7 +208,7 @@ def _tiers(document: Document) -> Iterator[Mutant]:
 
 
 def _contexts(document: Document) -> Iterator[Mutant]:
-    outcomes = [*(tier.id for tier in document.tiers), "review", "none"]
+    outcomes = [*(tier.id for tier in document.tiers if tier.is_live), "review", "none"]
     for i, context in enumerate(document.contexts):
         before, after = document.contexts[:i], document.contexts[i + 1 :]
         yield Mutant(f"contexts.{context.id}: removed", document.model_copy(update={"contexts": (*before, *after)}))
@@ -195,6 +231,23 @@ def _contexts(document: Document) -> Iterator[Mutant]:
         for what, update in updates:
             changed = (*before, context.model_copy(update=update), *after)
             yield Mutant(f"contexts.{context.id}: {what}", document.model_copy(update={"contexts": changed}))
+
+
+def _overlays(document: Document) -> Iterator[Mutant]:
+    for i, overlay in enumerate(document.overlays):
+        before, after = document.overlays[:i], document.overlays[i + 1 :]
+        label = f"overlays.{overlay.id}"
+        yield Mutant(f"{label}: removed", document.model_copy(update={"overlays": (*before, *after)}))
+        updates: list[tuple[str, dict[str, Any]]] = [(what, {"when": when}) for what, when in _conditions(overlay.when)]
+        for name, rule in overlay.categories.items():
+            for level in sorted(rule.model_fields_set):
+                asked = getattr(rule, level)
+                for value in _nudged(asked) if isinstance(asked, int | float) else ():
+                    changed = {**overlay.categories, name: rule.model_copy(update={level: value})}
+                    updates.append((f"{name} {level} {value:g}", {"categories": changed}))
+        for what, update in updates:
+            other = (*before, overlay.model_copy(update=update), *after)
+            yield Mutant(f"{label}: {what}", document.model_copy(update={"overlays": other}))
 
 
 def _ladder(document: Document) -> Iterator[Mutant]:
@@ -240,7 +293,7 @@ def _languages(document: Document) -> Iterator[Mutant]:
 
 def mutants(document: Document) -> Iterator[Mutant]:
     """Every mutant of a policy, in file order of what they change."""
-    for source in (_languages, _thresholds, _tiers, _contexts, _ladder, _process):
+    for source in (_languages, _thresholds, _overlays, _tiers, _contexts, _ladder, _process):
         yield from source(document)
 
 
