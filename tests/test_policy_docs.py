@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+import tsclassify as ts
 from tsclassify.policy import Policy, conditions, platform, schema, testcase
+from tsclassify.policy.analysis import remarks
 from tsclassify.policy.cases import run_cases
 from tsclassify.policy.mutants import survivors
 
@@ -88,8 +90,16 @@ def test_every_key_has_a_meaning_and_stands_in_an_example(name: str) -> None:
 
 
 def test_the_example_file_is_a_policy_whose_cases_pass() -> None:
-    policy = Policy.parse(yaml_blocks(FORMAT)[0])
+    policy = Policy.parse(yaml_blocks(FORMAT)[1])
     assert [result.name for result in run_cases(policy) if result.differences] == []
+
+
+def test_the_first_policy_of_the_page_has_ten_lines_and_decides() -> None:
+    text = yaml_blocks(FORMAT)[0]
+    assert len(text.splitlines()) == 10
+    policy = Policy.parse(text)
+    assert remarks(policy) == []
+    assert ts.load().decide({"text": "I will burn your house down"}, policy).tier == "violation"
 
 
 def test_the_tutorial_ends_in_a_policy_that_leaves_no_mutant() -> None:

@@ -97,8 +97,9 @@ def check(policies: tuple[str, ...], as_of: str | None, bundle: str | None, no_m
             broken += 1
             continue
         click.echo(
-            f"{policy.name} {policy.version}: no faults; {len(policy.categories)} categories, {len(policy.tiers)} "
-            f"tiers, {len(policy.contexts)} exceptions, {len(policy.tests)} tests, file {policy.sha256[:12]}"
+            f"{policy.name} {policy.version}: no faults; {_counted(len(policy.categories), 'categories', 'category')}, "
+            f"{_counted(len(policy.tiers), 'tiers')}, {_counted(len(policy.contexts), 'exceptions')}, "
+            f"{_counted(len(policy.tests), 'tests')}, file {policy.sha256[:12]}"
         )
         if thresholds is not None:
             _echo_thresholds(thresholds)
@@ -116,6 +117,10 @@ def check(policies: tuple[str, ...], as_of: str | None, bundle: str | None, no_m
             f"policy check: every warning must be argued in the file, got {n_warnings} that {_are(n_warnings)} not",
             hint="mend the rule, or add the warning to argued with a reason",
         )
+
+
+def _counted(n: int, many: str, one: str = "") -> str:
+    return f"{n} {(one or many.removesuffix('s')) if n == 1 else many}"
 
 
 def _are(n: int) -> str:

@@ -3,8 +3,8 @@
 A mutant that no case catches (a *survivor*) is a place where the terms could be changed and nobody would notice.
 Mutated are: every threshold (up and down) and that of every overlay, every category's right to act, every tier,
 context, step and part of a condition, every exception's effect, floor and defeat, every recommended action, every count
-and time of the ladder, the languages, and the finding of the platform review. Not mutated, as no case can reach them: the statistical limits
-inside ``platform_review.indicators``, ``guards``, deadlines (``within``), ``needs``, and texts.
+and time of the ladder, the languages, and the finding of the platform review. Not mutated, as no case can reach them:
+the statistical limits inside ``platform_review.indicators``, ``guards``, deadlines (``within``), ``needs``, and texts.
 """
 
 from __future__ import annotations
