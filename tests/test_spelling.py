@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tsclassify.text import rules
 from tsclassify.text.normalize import normalize
 
 HOSTILE = [
@@ -69,6 +70,7 @@ HOSTILE = [
     ("**k**ill", "kill"),
     ("__ki__ll", "kill"),
     ("k*i*l*l them", "kill them"),
+    ("k|i|l|l them", "kill them"),
     ("ki`ll` them", "kill them"),
     ("`I will kill you`", "i will kill you"),
     ("```\nhang them all\n```", "hang them all"),
@@ -136,6 +138,11 @@ INNOCENT = [
     ("*yes* and _no_", "yes and no"),
     ("2 * 3 * 4", "<num> <num> <num>"),
     ("he|l", "hell"),
+    ("f(x) = a*b*c", "f x a*b*c"),
+    ("take\\over hong_kong", "take over hong kong"),
+    ("a U.S. court", "a u  s court"),
+    ("assassinations and specifications", "assassinations and specifications"),
+    ("Polen taten wollen", "polen taten wollen"),
     # chat
     ("<@123456789> hello", "<user> hello"),
     ("<@!42> <@&43> <#44>", "<user> <user> <user>"),
@@ -173,6 +180,70 @@ INNOCENT = [
 @pytest.mark.parametrize(("written", "plain"), HOSTILE)
 def test_hostile_spelling_reads_as_the_plain_sentence(written: str, plain: str) -> None:
     assert normalize(written).text == plain
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "I w i l l k i l l y o u", "xkill xthem xall", "1kill 2them 3all", "\u202ellik\u202c", "ki**ll**",
+        "<b>k</b>ill", "&#75;ill", "%6b%69ll", "k\\u200bill",
+    ],
+)  # fmt: skip
+def test_hostile_spelling_is_told_as_disguise(written: str) -> None:
+    assert normalize(written).is_disguised
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "3pm", "mp4", "U.S.A.", "a b c d e f g", "J. R. R. Smith", "555-0100", "192.168.0.1", "v1.2.3", "#killthemall",
+        "don&#39;t", "<b>bold</b> move", "5mins 10mins 15mins", "2-methylpropane", "a U.S. court", "go\\to",
+    ],
+)  # fmt: skip
+def test_innocent_spelling_is_no_disguise(written: str) -> None:
+    assert not normalize(written).is_disguised
+
+
+@pytest.mark.parametrize(
+    ("written", "quoted"),
+    [
+        ("> hang them all\nNo. We don't.", "hang them all"),
+        (">> hang\n> them\nno", "hang them"),
+        ('he said "we will hang you" today', '" we will hang you "'),
+        ("he said \u201cwe will hang you\u201d today", '" we will hang you "'),
+        ("a \u00abwe will hang you\u00bb b", '" we will hang you "'),
+        ('a "peaceful" protest', ""),
+        ('12" wide and 10" high', ""),
+        ("a > b and c > d", ""),
+        ("-> we go on", ""),
+        ("RT @zorp: we will hang you", "<user> we will hang you"),
+        ("RT if you agree", ""),
+    ],
+)
+def test_quotes_are_marked(written: str, quoted: str) -> None:
+    tokens = normalize(written).tokens
+    assert " ".join(token.text for token in tokens if token.flags & rules.QUOTED) == quoted
+
+
+def test_quote_and_what_follows_it_begin_a_sentence() -> None:
+    tokens = normalize('he said "we will hang you" and left').tokens
+    assert [token.text for token in tokens if token.flags & rules.STARTS] == ["he", '"', "and"]
+
+
+@pytest.mark.parametrize(
+    ("written", "places"),
+    [
+        ("a #hangthem!", ["a", "hang", "them", "!"]),
+        ("iwill\u200bkillyou", ["i", "will", "kill", "you"]),
+        ("w i l l k i l l", ["w i l l", "k i l l"]),
+        ("<b>k</b>ill them", ["k</b>ill", "them"]),
+        ("k&#105;ll %6b%69ll", ["k&#105;ll", "%6b%69ll"]),
+        ("xkillx xthemx", ["xkillx", "xthemx"]),
+        ("don'tkillthem", ["don't", "kill", "them"]),
+    ],
+)
+def test_places_lead_back_to_what_was_written(written: str, places: list[str]) -> None:
+    assert [written[token.start : token.end] for token in normalize(written).tokens] == places
 
 
 @pytest.mark.parametrize(("written", "plain"), INNOCENT)

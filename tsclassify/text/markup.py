@@ -403,6 +403,7 @@ def is_split_by_stress(codes: Any, kinds: Any, lo: int, hi: int, word: Any, tabl
     single = True
     part = 0
     strong = False
+    bar = False
     separates = True
     known = True
     k = lo
@@ -417,9 +418,7 @@ def is_split_by_stress(codes: Any, kinds: Any, lo: int, hi: int, word: Any, tabl
         first = k
         while k < hi and kinds[k] != LETTER:
             k += 1
-        if codes[first] == 124 and k == first + 1:
-            # one alone may stand for a letter: ``ki|l``
-            return False
+        bar = codes[first] == 124 and k == first + 1
         runs += 1
         if length and k < hi:
             inner += 1
@@ -433,7 +432,8 @@ def is_split_by_stress(codes: Any, kinds: Any, lo: int, hi: int, word: Any, tabl
     single = single and length - part == 1
     known = known and length - part > 1 and cost_between(word, part, length, table) > 0
     joined = cost_between(word, 0, length, table)
-    if joined == 0:
+    # one bar alone may stand for a letter: ``ki|l``; ``a*b*c`` is a product
+    if joined == 0 or (bar and runs == 1) or (single and length < 4):
         return False
     if separates:
         # ``some_one``, ``take\\over``

@@ -455,7 +455,9 @@ def read_sign(  # noqa: C901 (one case for each sign)
         return end, SYMBOL, code, 1, 0
     if code == 34:
         return end, SYMBOL, code, 1, quote_flags(codes, kinds, n, at, end)
-    if code == 62 or code == 0x202E or code == 0x202C:
+    # ``->`` and ``=>`` are arrows
+    is_arrow = code == 62 and at > 0 and (codes[at - 1] == 45 or codes[at - 1] == 61)
+    if (code == 62 and not is_arrow) or code == 0x202E or code == 0x202C:
         return end, MARK, code, 1, ODD
     if kinds[at] == APOSTROPHE and marks[at] & TICK:
         return end, MARK, 96, min(end - at, 3), ODD
