@@ -17,7 +17,7 @@ from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
 from tsclassify.training.logistic import fit_bounded
 from tsclassify.training.pipeline import load_config, train
-from tsclassify.training.stack import Mix, check_source_heads, fit_mix, least_weights, mixed
+from tsclassify.training.stack import Stacker, check_source_heads, fit_stacker, least_weights, stacked
 from tsclassify.training.training_set import source_labels
 
 
@@ -69,7 +69,7 @@ def _logits(n: int = 40_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_a_source_that_knows_better_gets_weight_and_one_that_knows_nothing_gets_next_to_none() -> None:
     own, others, gold = _logits()
-    mix = fit_mix(own, others, gold, np.zeros((3, 2)), ridge=1.0)
+    mix = fit_stacker(own, others, gold, np.zeros((3, 2)), ridge=1.0)
     assert mix.weights[0, 0] > 0.2
     assert mix.weights[1].max() < 0.05
     # what speaks against a category is left out, not turned round
@@ -81,7 +81,7 @@ def test_a_stated_weight_is_the_least() -> None:
     own, others, gold = _logits()
     least = np.zeros((3, 2))
     least[1, 0] = 0.4
-    mix = fit_mix(own, others, gold, least, ridge=1.0)
+    mix = fit_stacker(own, others, gold, least, ridge=1.0)
     assert mix.weights[1, 0] == pytest.approx(0.4, abs=0.02)
     assert mix.weights[1, 1] < 0.05
 
@@ -90,9 +90,11 @@ def test_mixed_heads_are_the_sum_of_logits() -> None:
     rng = np.random.default_rng(1)
     own = LinearHeads(rng.normal(size=(30, 2)).astype(np.float32), rng.normal(size=2), 0.0)
     others = LinearHeads(rng.normal(size=(30, 3)).astype(np.float32), rng.normal(size=3), 0.0)
-    mix = Mix(np.array([1.2, 0.9]), np.array([0.1, -0.4]), np.abs(rng.normal(size=(3, 2))) * [[1, 0], [0, 1], [1, 1]])
+    mix = Stacker(
+        np.array([1.2, 0.9]), np.array([0.1, -0.4]), np.abs(rng.normal(size=(3, 2))) * [[1, 0], [0, 1], [1, 1]]
+    )
     x = rng.normal(size=(10, 30))
-    both = mixed(own, others, mix)
+    both = stacked(own, others, mix)
     wanted = (x @ own.weights + own.bias) * mix.slope + mix.offset + (x @ others.weights + others.bias) @ mix.weights
     assert np.allclose(x @ both.weights + both.bias, wanted, atol=1e-4)
 
@@ -163,6 +165,6 @@ def test_source_labels_are_those_of_the_texts_asked_for(public_data: Path) -> No
 def test_weights_are_named_by_category_the_largest_first() -> None:
     weights = np.zeros((3, len(CATEGORIES)))
     weights[:, CATEGORIES.index("hate")] = [0.1, 0.0, 0.3]
-    named = Mix(np.ones(len(CATEGORIES)), np.zeros(len(CATEGORIES)), weights).named(["a", "b", "c"])
+    named = Stacker(np.ones(len(CATEGORIES)), np.zeros(len(CATEGORIES)), weights).named(["a", "b", "c"])
     assert list(named["hate"].items()) == [("c", 0.3), ("a", 0.1)]
     assert named["abuse"] == {}

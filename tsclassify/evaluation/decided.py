@@ -65,18 +65,18 @@ def signal_rows(scorer: ModelAdapter, data: LabelledData, gold: LabelledData) ->
     gold
         The same rows with signal labels.
     """
-    found = scorer.model.signals(list(data.texts))
+    signals = scorer.model.signals(list(data.texts))
     violent = [k for k, name in enumerate(data.categories) if name in VIOLENCE]
     has_violence = (data.gold[:, violent] == 1).any(axis=1)
     rows = []
     for k, name in enumerate(gold.categories):
-        if name not in found.categories:
+        if name not in signals.categories:
             continue
         known = gold.gold[:, k] >= 0
         if k < _CONTEXT_FROM:
             known &= has_violence
         positive = gold.gold[known, k] == 1
-        scores = found[name][known]
+        scores = signals[name][known]
         row: dict[str, Any] = {
             "signal": name,
             "n_items": int(known.sum()),
@@ -84,8 +84,8 @@ def signal_rows(scorer: ModelAdapter, data: LabelledData, gold: LabelledData) ->
             "ap": metrics.average_precision(positive, scores),
             "auc": metrics.roc_auc(positive, scores),
         }
-        if name in found.bands:
-            state = found.states(name)[known]
+        if name in signals.bands:
+            state = signals.states(name)[known]
             for label, truth, right in (("yes", Truth.TRUE, positive), ("no", Truth.FALSE, ~positive)):
                 marked = state == truth
                 n = int(marked.sum())

@@ -62,9 +62,9 @@ def slice_columns(
     columns["length"] = lengths
     language = getattr(model, "language", None)
     if callable(language) and not {"language", "lang"} & set(columns):
-        found = np.empty(len(data), dtype=object)
-        found[:] = [_LANGUAGES[int(state)] for state in language(list(data.texts))]
-        columns["language"] = found
+        languages = np.empty(len(data), dtype=object)
+        languages[:] = [_LANGUAGES[int(state)] for state in language(list(data.texts))]
+        columns["language"] = languages
     if isinstance(slices, Mapping):
         for name, function in slices.items():
             column = np.empty(len(data), dtype=object)

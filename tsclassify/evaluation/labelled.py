@@ -112,15 +112,15 @@ def from_columns(
         if not isinstance(text, str):
             raise InputError(f"dataset: text of row {row} must be a str, got {type(text).__name__}")
     wanted = tuple(categories) if categories is not None else (SIGNALS if signals else CATEGORIES)
-    gold, found = _gold(columns, wanted, len(texts), signals)
+    gold, labelled = _gold(columns, wanted, len(texts), signals)
     if not require_labels:
-        found = set(wanted)
-    if not found:
+        labelled = set(wanted)
+    if not labelled:
         raise InputError(
             f"dataset: rows must have gold labels for one of {', '.join(wanted)}, got none",
             hint="add one field per category, a labels mapping, or an annotation code",
         )
-    keep = [k for k, name in enumerate(wanted) if name in found]
+    keep = [k for k, name in enumerate(wanted) if name in labelled]
     raw_ids = columns.get("id", [None] * len(texts))
     ids = tuple(
         str(value) if value is not None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -213,7 +213,7 @@ def _gold(
     columns: Mapping[str, Sequence[Any]], wanted: tuple[str, ...], n: int, signals: bool
 ) -> tuple[NDArray[np.int8], set[str]]:
     gold = np.full((n, len(wanted)), MISSING, dtype=np.int8)
-    found: set[str] = set()
+    labelled: set[str] = set()
     if "code" in columns:
         place = {name: k for k, name in enumerate(wanted)}
         names = SIGNALS if signals else CATEGORIES
@@ -223,23 +223,23 @@ def _gold(
             for name, on in zip(names, parse_code(code)[1 if signals else 0], strict=True):
                 if name in place:
                     gold[row, place[name]] = on
-        found.update(name for name in names if name in place)
+        labelled.update(name for name in names if name in place)
     for row, labels in enumerate(columns.get("labels", ())):
         if labels is None:
             continue
         for k, name in enumerate(wanted):
             if isinstance(labels, Mapping):
                 if name in labels:
-                    found.add(name)
+                    labelled.add(name)
                     gold[row, k] = _label(labels[name], row, name)
             else:
-                found.add(name)
+                labelled.add(name)
                 gold[row, k] = name in labels
     for k, name in enumerate(wanted):
         if name in columns:
-            found.add(name)
+            labelled.add(name)
             gold[:, k] = [_label(value, row, name) for row, value in enumerate(columns[name])]
-    return gold, found
+    return gold, labelled
 
 
 def _label(value: Any, row: int, name: str) -> int:

@@ -26,7 +26,7 @@ LIMITS: Final[Mapping[str, float]] = {
 
 def find_problems(tables: Mapping[str, Table]) -> tuple[Problem, ...]:
     """All problems in the tables of one report, the gravest kind first."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for check, name in (
         (_group_bias, "swap_groups"),
         (_swaps, "swaps"),
@@ -36,8 +36,8 @@ def find_problems(tables: Mapping[str, Table]) -> tuple[Problem, ...]:
         (_few, "ranking"),
     ):
         if name in tables:
-            found += check(tables[name])
-    return tuple(found)
+            problems += check(tables[name])
+    return tuple(problems)
 
 
 def _group_bias(table: Table) -> list[Problem]:

@@ -220,9 +220,9 @@ class _Run:
         tables: dict[str, Table] = {}
 
         def add(name: str, title: str, note: str, rows: Iterable[Mapping[str, Any]]) -> None:
-            kept = tuple(rows)
-            if kept:
-                tables[name] = Table(name, title, note, kept)
+            entries = tuple(rows)
+            if entries:
+                tables[name] = Table(name, title, note, entries)
 
         add("ranking", "Ranking and calibration", RANKING_NOTE, core.ranking_rows(measured))
         add("operating_points", "Operating points and alerts", ALERT_NOTE, core.point_rows(measured, rates))
@@ -298,8 +298,10 @@ class _Run:
             counterfactuals = template_counterfactuals(swap_list) + row_counterfactuals(
                 swap_list, ids, texts, limit=max(1, max_rows // 10)
             )
-            found = fairness.swap_tables(swap_list, counterfactuals, self.scorer.categories, self.scorer.score, decide)
-            for key, rows in found.items():
+            swapped = fairness.swap_tables(
+                swap_list, counterfactuals, self.scorer.categories, self.scorer.score, decide
+            )
+            for key, rows in swapped.items():
                 out[key] += rows
             advance(1)
         return out

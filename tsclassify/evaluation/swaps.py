@@ -174,10 +174,10 @@ def row_counterfactuals(
         )
         taken = 0
         for key, text in zip(ids, texts, strict=True):
-            found = pattern.search(text)
-            if found is None:
+            match = pattern.search(text)
+            if match is None:
                 continue
-            own, index = place[found.group().lower()]
+            own, index = place[match.group().lower()]
             others = [group for group in swap_set.groups if group != own]
             versions = [_exchange(pattern, text, place, swap_set.groups, own, other) for other in others]
             terms = [swap_set.groups[group][index] for group in (own, *others)]

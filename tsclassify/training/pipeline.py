@@ -24,7 +24,7 @@ from tsclassify.training.augment import disguised_copies
 from tsclassify.training.calibration import fit_calibration
 from tsclassify.training.language import fit_language
 from tsclassify.training.operating import operating_points, signal_band
-from tsclassify.training.stack import Mix, check_source_heads, fit_mix, least_weights, mixed
+from tsclassify.training.stack import Stacker, check_source_heads, fit_stacker, least_weights, stacked
 from tsclassify.training.training_set import TrainingSet, build_training_set, source_labels
 
 if TYPE_CHECKING:
@@ -333,7 +333,7 @@ def _fit(
 class _CrossFitted:
     oof: NDArray[np.float64]
     final: _Fitted
-    mix: Mix | None = None
+    mix: Stacker | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -376,10 +376,10 @@ class _CrossFit:
                 others.append(self._sources(kept, more))
             name = f"fold {fold + 1} of {n_folds}" if fold < n_folds else "all rows"
             self.say(f"{kind}: {name}, last change {heads[-1].last_change:.5f}")
-        mixes: list[Mix] = []
+        mixes: list[Stacker] = []
         if kind == "categories":
             mixes = self._mixes(heads, others)
-            heads = [mixed(*three) for three in zip(heads, others, mixes, strict=True)]
+            heads = [stacked(*three) for three in zip(heads, others, mixes, strict=True)]
         fitted = [_quantized(some, self.scaling, lanes) for some in heads]
         oof = np.zeros((n_gold, targets.shape[1]))
         for fold in range(n_folds):
@@ -405,7 +405,7 @@ class _CrossFit:
             (*self.key, "sources"),
         )
 
-    def _mixes(self, heads: list[LinearHeads], others: list[LinearHeads]) -> list[Mix]:
+    def _mixes(self, heads: list[LinearHeads], others: list[LinearHeads]) -> list[Stacker]:
         """What the source heads add to the heads of each fold, as learned on the other folds; then to those of all."""
         n_gold, stated = self.rows.n_gold, self.rows.n_stated
         own = np.zeros((n_gold, heads[0].weights.shape[1]))
@@ -417,8 +417,8 @@ class _CrossFit:
         gold = self.rows.categories[:stated] > 0.5
         least = least_weights(self.config["stack"]["heads"])
 
-        def mix(chosen: NDArray[np.int64]) -> Mix:
-            return fit_mix(own[chosen], sources[chosen], gold[chosen], least, ridge=self.config["stack"]["ridge"])
+        def mix(chosen: NDArray[np.int64]) -> Stacker:
+            return fit_stacker(own[chosen], sources[chosen], gold[chosen], least, ridge=self.config["stack"]["ridge"])
 
         mixes = [mix(np.flatnonzero(self.fold_of[:stated] != fold)) for fold in range(len(heads))]
         self.say(f"categories: {int((mixes[-1].weights > 0).sum())} weights of {len(least)} source heads")

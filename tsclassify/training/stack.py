@@ -22,11 +22,11 @@ from tsclassify.model.linear import LinearHeads
 from tsclassify.taxonomy import CATEGORIES
 from tsclassify.training.logistic import fit_bounded
 
-__all__ = ["Mix", "check_source_heads", "fit_mix", "least_weights", "mixed"]
+__all__ = ["Stacker", "check_source_heads", "fit_stacker", "least_weights", "stacked"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mix:
+class Stacker:
     """How the logit of each category is made: ``slope * own + offset + source logits @ weights``.
 
     Attributes
@@ -98,19 +98,19 @@ def least_weights(heads: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
     return least
 
 
-def fit_mix(
+def fit_stacker(
     own: NDArray[np.float64],
-    others: NDArray[np.float64],
+    sources: NDArray[np.float64],
     gold: NDArray[np.bool_],
     least: NDArray[np.float64],
     *,
     ridge: float,
-) -> Mix:
+) -> Stacker:
     """Fit the weights on out-of-fold logits.
 
     Parameters
     ----------
-    own, others
+    own, sources
         Logits of the category heads and of the source heads: shapes (n, K) and (n, H).
     gold
         Labels, shape (n, K).
@@ -119,11 +119,11 @@ def fit_mix(
     ridge
         Strength, for source logits of variance 1.
     """
-    mean, spread = others.mean(axis=0), np.maximum(others.std(axis=0), 1e-9)
-    scaled = ((others - mean) / spread).T
-    n_others, n_heads = least.shape
-    penalty = np.diag([0.0, 0.0, *[ridge] * n_others])
-    slope, offset, weights = np.ones(n_heads), np.zeros(n_heads), np.zeros((n_others, n_heads))
+    mean, spread = sources.mean(axis=0), np.maximum(sources.std(axis=0), 1e-9)
+    scaled = ((sources - mean) / spread).T
+    n_sources, n_heads = least.shape
+    penalty = np.diag([0.0, 0.0, *[ridge] * n_sources])
+    slope, offset, weights = np.ones(n_heads), np.zeros(n_heads), np.zeros((n_sources, n_heads))
     for k in range(n_heads):
         low = least[:, k] * spread
         start = np.concatenate([[1.0, 0.0], low])
@@ -139,15 +139,15 @@ def fit_mix(
         slope[k] = theta[0]
         weights[:, k] = theta[2:] / spread
         offset[k] = theta[1] - float((weights[:, k] * mean).sum())
-    return Mix(slope, offset, weights)
+    return Stacker(slope, offset, weights)
 
 
-def mixed(own: LinearHeads, others: LinearHeads, mix: Mix) -> LinearHeads:
+def stacked(own: LinearHeads, sources: LinearHeads, stacker: Stacker) -> LinearHeads:
     """The heads that the sum amounts to."""
-    weights = own.weights * mix.slope.astype(np.float32)
-    bias = own.bias * mix.slope + mix.offset
+    weights = own.weights * stacker.slope.astype(np.float32)
+    bias = own.bias * stacker.slope + stacker.offset
     # a loop over the few weights that are not 0, in a fixed order
-    for number, k in np.argwhere(mix.weights > 0).tolist():
-        weights[:, k] += np.float32(mix.weights[number, k]) * others.weights[:, number]
-        bias[k] += mix.weights[number, k] * others.bias[number]
+    for number, k in np.argwhere(stacker.weights > 0).tolist():
+        weights[:, k] += np.float32(stacker.weights[number, k]) * sources.weights[:, number]
+        bias[k] += stacker.weights[number, k] * sources.bias[number]
     return LinearHeads(weights, bias, own.last_change)
