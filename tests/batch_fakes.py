@@ -115,4 +115,4 @@ def run_job(source: str, out: str, workers: int) -> None:
     """One resumable job in a process of its own; see test_batch_kill."""
     from tsclassify.batch import score_jsonl
 
-    score_jsonl(source, out, policy=fake_policy(), model=QuickClassifier(), workers=workers, resume=True)
+    score_jsonl(source, out, policy=fake_policy(), model=QuickClassifier(), workers=workers, resume=True, keep_job=True)

@@ -25,7 +25,7 @@ BAD = b'zorp\n\n{"text":"\xff"}\n{"id":"x"}\n'
 
 def score(source, out, **options):
     """score_jsonl with the fakes."""
-    settings = {"policy": fake_policy(), "model": FakeClassifier(), "workers": 1} | options
+    settings = {"policy": fake_policy(), "model": FakeClassifier(), "workers": 1, "keep_job": True} | options
     return score_jsonl(source, out, **settings)
 
 
@@ -166,7 +166,7 @@ def test_stated_signals_win_over_the_model(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes(b"".join(lines))
     score(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     results = [json.loads(line)["tsclassify"] for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
-    assert [result["signals"]["specific"] for result in results] == ["true", "false", "unknown"]
+    assert [result["signals"]["specific"] for result in results] == [True, False, None]
 
 
 @pytest.mark.parametrize(("select", "tiers"), [(["act"], {"violation"}), (["review", "act"], {"violation", "review"})])
@@ -274,7 +274,7 @@ def test_bomb_is_refused_after_a_bounded_read(tmp_path: Path, monkeypatch: pytes
 
 
 def test_vanished_input_and_missing_folder_are_named(sample: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone\.jsonl: must be usable, got no such file"):
+    with pytest.raises(InputError, match=r"gone\.jsonl: file not found"):
         score(tmp_path / "gone.jsonl", tmp_path / "out.jsonl")
     with pytest.raises(InputError, match="folder must be there"):
         score(sample, tmp_path / "no" / "out.jsonl")

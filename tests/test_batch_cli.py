@@ -59,7 +59,7 @@ def test_rejected_lines_exit_3_and_are_said_on_stderr_without_control_characters
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["gone.jsonl"], 1, b"gone.jsonl: must be usable, got no such file or directory"),
+        (["gone.jsonl"], 1, b"gone.jsonl: file not found"),
         (["IN", "-o", "no/out.jsonl"], 1, b"folder must be there"),
         (["IN", "-o", "IN", "--force"], 1, b"output must not be an input"),
         (["IN", "--select", "act"], 1, b"a policy must be given"),

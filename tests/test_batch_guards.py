@@ -35,7 +35,7 @@ def shadow_policy() -> Policy:
 
 
 def score(source, out, **options) -> BatchSummary:
-    settings = {"policy": guarded_policy(), "model": FakeClassifier(), "workers": 1} | options
+    settings = {"policy": guarded_policy(), "model": FakeClassifier(), "workers": 1, "keep_job": True} | options
     return score_jsonl(source, out, **settings)
 
 

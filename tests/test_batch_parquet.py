@@ -19,7 +19,9 @@ TEXTS = pa.array(["a zorp", "a river"])
 
 
 def score(source: Path, out: Path, **options: Any) -> Any:
-    return score_jsonl(source, out, **({"policy": fake_policy(), "model": FakeClassifier(), "workers": 1} | options))
+    return score_jsonl(
+        source, out, **({"policy": fake_policy(), "model": FakeClassifier(), "workers": 1, "keep_job": True} | options)
+    )
 
 
 def written(folder: Path, columns: dict[str, Any], **options: Any) -> Path:

@@ -27,7 +27,9 @@ def source(tmp_path: Path) -> Path:
 
 
 def score(source: Path, out: Path, **options: Any) -> Any:
-    return score_jsonl(source, out, **({"policy": fake_policy(), "model": FakeClassifier(), "workers": 1} | options))
+    return score_jsonl(
+        source, out, **({"policy": fake_policy(), "model": FakeClassifier(), "workers": 1, "keep_job": True} | options)
+    )
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "out.jsonl", "out.jsonl.partial", "out.jsonl.job.json", "a/../in.jsonl"])

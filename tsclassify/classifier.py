@@ -17,7 +17,7 @@ from tsclassify.decision import Decision
 from tsclassify.errors import BundleError, InputError
 from tsclassify.features.kernel import Scorer
 from tsclassify.features.texts import encode_texts
-from tsclassify.items import check_item, parse_at
+from tsclassify.items import check_item, label_of, parse_at
 from tsclassify.model.bundle import model_info, read_bundle
 from tsclassify.model.calibration import calibrate, for_one, prepared, stack_calibrations
 from tsclassify.model.explain import Account, Explainer
@@ -359,8 +359,9 @@ class Classifier:
         Parameters
         ----------
         item
-            ``text`` and, if known, ``id``, ``actor``, ``tenant``, ``at`` (ISO 8601 with offset, or an aware
-            datetime), ``signals`` (name to bool or None: overrides), and any metadata the policy asks for.
+            ``text`` and, if known, ``id``, ``actor``, ``tenant``, ``at`` (ISO 8601 or a datetime, in UTC where it
+            states no offset, or seconds since 1970),
+            ``signals`` (name to bool or None: overrides), and any metadata the policy asks for.
         policy
             The policy, or what ``Policy.load`` takes.
 
@@ -449,8 +450,8 @@ class Classifier:
             {position: item["signals"] for position, item in enumerate(items) if item.get("signals")},
             fields,
             ids=[None if item.get("id") is None else str(item["id"]) for item in items],
-            actors=[item.get("actor") for item in items],
-            tenants=[item.get("tenant") for item in items],
+            actors=[label_of(item.get("actor")) for item in items],
+            tenants=[label_of(item.get("tenant")) for item in items],
             ats=[parse_at(position, item.get("at")) for position, item in enumerate(items)],
             text_sha256s=[hashlib.sha256(item["text"].encode()).hexdigest() for item in items],
         )

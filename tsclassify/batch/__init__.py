@@ -44,6 +44,7 @@ def score_jsonl(
     max_ratio: float = MAX_RATIO,
     block_bytes: int = BLOCK_BYTES,
     progress: bool = False,
+    keep_job: bool = False,
     stop: threading.Event | None = None,
 ) -> BatchSummary:
     """Score, and with a policy decide, every post of some files.
@@ -55,9 +56,10 @@ def score_jsonl(
     Parameters
     ----------
     inputs
-        File, folder or ``-`` (stdin), or a list of them: JSONL, plain or packed by gzip or zstd, or Parquet.
+        File, folder or ``-`` (stdin), or a list of them: JSONL, CSV, TSV, lines of plain text or a JSON array, plain
+        or packed by gzip or zstd, in UTF-8 or UTF-16; or Parquet.
     out
-        Output: JSONL, Parquet when the name ends in ``.parquet``, or ``-`` (stdout).
+        Output: JSONL; Parquet, CSV or TSV when the name ends so; or ``-`` (stdout).
     policy
         Policy, its name or its path; without one, posts are scored and nothing is decided.
     model
@@ -65,12 +67,13 @@ def score_jsonl(
     workers
         Threads that score, 1 to 256. The output does not depend on it.
     resume
-        Go on where a killed or stopped run of the same job left off; start when there is none. A finished job is
-        not done again.
+        Go on where a killed or stopped run of the same job left off; start when there is none. With `keep_job` a
+        finished job is not done again.
     overwrite
         Replace an existing output.
     fields
-        New names of text, id, actor, tenant, at, signals and result, for example ``{"text": "body"}``.
+        New names of text, id, actor, tenant, at, signals and result, for example ``{"text": "body"}``; a dotted one
+        reaches into objects.
     select
         Write only items with these outcomes: ``review``, ``act``.
     rejects
@@ -83,6 +86,8 @@ def score_jsonl(
         Bytes read at a time.
     progress
         Draw a progress bar when stderr is a terminal.
+    keep_job
+        Leave the job's record ``OUT.job.json`` beside the finished output.
     stop
         Set it from another thread to end the job in a state that `resume` goes on from.
 
@@ -111,6 +116,7 @@ def score_jsonl(
         max_ratio=max_ratio,
         stop=stop,
         progress=progress,
+        keep_job=keep_job,
     )
     return job.run(resume=resume, overwrite=overwrite)
 

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from tsclassify.batch.plan import Decided, Plan
 from tsclassify.errors import InputError
-from tsclassify.items import time_of
+from tsclassify.items import act_time
+from tsclassify.records import Truth
 
 if TYPE_CHECKING:
     import pyarrow
 
 __all__ = ["ArrowScorer", "ArrowTexts", "check_names", "result_array", "result_type", "texts_of"]
-
-_TRUTH_WORDS = ("false", "unknown", "true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +103,10 @@ def result_type(plan: Plan) -> pyarrow.DataType:
     parts: list[tuple[str, Any]] = []
     if plan.policy is not None:
         parts += [("tier", pa.string()), ("review", pa.bool_()), ("held", pa.bool_())]
-    parts += [("language", pa.string()), ("scores", scores)]
+    parts += [("language", pa.bool_()), ("scores", scores)]
     if plan.policy is not None:
         parts.append(("findings", pa.struct([(name, pa.string()) for name in plan.info.categories])))
-        parts.append(("signals", pa.struct([(name, pa.string()) for name in plan.info.signals])))
+        parts.append(("signals", pa.struct([(name, pa.bool_()) for name in plan.info.signals])))
     parts.append(("model", pa.string()))
     if plan.policy is not None:
         parts.append(("policy", pa.string()))
@@ -119,6 +118,13 @@ def _words(codes: NDArray[Any], words: tuple[str | None, ...]) -> pyarrow.Array:
     import pyarrow as pa
 
     return pa.array(words, pa.string()).take(pa.array(codes))
+
+
+def _truths(codes: NDArray[np.int8]) -> pyarrow.Array:
+    """Truth values as booleans; unknown is null."""
+    import pyarrow as pa
+
+    return pa.array(codes == Truth.TRUE, pa.bool_(), mask=codes == Truth.UNKNOWN)
 
 
 def result_array(decided: Decided, plan: Plan) -> pyarrow.Array:
@@ -133,7 +139,7 @@ def result_array(decided: Decided, plan: Plan) -> pyarrow.Array:
             [pa.array(np.ascontiguousarray(decided.scores[:, k])) for k in range(len(plan.info.categories))],
             fields=list(kind.field("scores").type),
         ),
-        "language": _words(decided.language, _TRUTH_WORDS),
+        "language": _truths(decided.language),
         "model": pa.repeat(plan.model_label, n),
     }
     if plan.policy is not None:
@@ -149,7 +155,7 @@ def result_array(decided: Decided, plan: Plan) -> pyarrow.Array:
                 mask=absent,
             ),
             "signals": pa.StructArray.from_arrays(
-                [_words(decided.states[:, s], _TRUTH_WORDS) for s in range(len(plan.info.signals))],
+                [_truths(decided.states[:, s]) for s in range(len(plan.info.signals))],
                 fields=list(kind.field("signals").type),
                 mask=absent,
             ),
@@ -203,7 +209,7 @@ class ArrowScorer:
         def ats() -> list[dt.datetime | None]:
             if fields.at not in batch.schema.names:
                 return [None] * len(rows)
-            return [time_of(value) for value in batch.column(fields.at).take(rows).to_pylist()]
+            return [act_time(value) for value in batch.column(fields.at).take(rows).to_pylist()]
 
         return self.plan.decide(texts.data, texts.offsets, stated, read, ats), texts.valid
 

@@ -16,12 +16,21 @@ from tsclassify.io.blocks import Block, Oversize
 from tsclassify.io.layout import SLACK, splice_plain
 from tsclassify.io.lines import ScannedBlock, reject_record
 from tsclassify.io.room import Room
-from tsclassify.items import time_of
+from tsclassify.items import act_time
 
 if TYPE_CHECKING:
     from tsclassify.policy import Breaker
 
-__all__ = ["BlockResult", "Counts", "FieldsOfBlock", "count_decided", "guardable", "process_block", "splice_block"]
+__all__ = [
+    "BlockResult",
+    "Counts",
+    "FieldsOfBlock",
+    "count_decided",
+    "found_parts",
+    "guardable",
+    "process_block",
+    "splice_block",
+]
 
 _RESULT = 1
 
@@ -39,6 +48,8 @@ class Counts:
     rejected: Counter[str] = field(default_factory=Counter)
     tiers: Counter[str] = field(default_factory=Counter)
     levels: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    """Of the parts whose names were given, how many lines have them."""
 
     def add(self, other: Counts) -> None:
         """Add another block's counts."""
@@ -48,13 +59,14 @@ class Counts:
         self.blank += other.blank
         self.reviews += other.reviews
         self.held += other.held
-        for name in ("rejected", "tiers", "levels"):
+        for name in ("rejected", "tiers", "levels", "found"):
             getattr(self, name).update(getattr(other, name))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict and back by `from_dict`."""
         plain = {name: getattr(self, name) for name in ("lines", "items", "written", "blank", "reviews", "held")}
-        return plain | {name: dict(sorted(getattr(self, name).items())) for name in ("rejected", "tiers", "levels")}
+        counters = ("rejected", "tiers", "levels", "found")
+        return plain | {name: dict(sorted(getattr(self, name).items())) for name in counters}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Counts:
@@ -129,9 +141,17 @@ def process_block(block: Block | Oversize, plan: Plan, source: str, room: Room |
         counts.blank = scanned.n_blank
         counts.written = int(keep.sum())
         counts.rejected = Counter(refused.fault.reason for refused in scanned.refused)
+        counts.found = found_parts(scanned, plan)
         return BlockResult(splice_block(scanned, decided, keep, plan, room), rejected, counts, room=room)
 
     return guardable(decided, plan, result)
+
+
+def found_parts(scanned: ScannedBlock, plan: Plan) -> Counter[str]:
+    """How many lines have each of the parts whose names were given."""
+    return Counter(
+        {part: int(np.count_nonzero(scanned.spans[:, wanted, 0] >= 0)) for part, wanted in plan.renamed.items()}
+    )
 
 
 def guardable(decided: Decided, plan: Plan, result: Callable[[Decided], BlockResult]) -> BlockResult:
@@ -176,7 +196,7 @@ class FieldsOfBlock:
     def ats(self) -> list[dt.datetime | None]:
         """Times of the acts; None where the line has none, or one that is no time with an offset."""
         wanted = self.plan.fields.names().index(self.plan.fields.at)
-        return [time_of(self.scanned.value(row, wanted)) for row in range(len(self.scanned))]
+        return [act_time(self.scanned.value(row, wanted)) for row in range(len(self.scanned))]
 
 
 def count_decided(decided: Decided, plan: Plan) -> Counts:

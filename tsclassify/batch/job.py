@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import msgspec
 
 from tsclassify.batch.block import BlockResult, Counts, process_block
+from tsclassify.batch.flat import DELIMITERS, FlatOutput
 from tsclassify.batch.pipeline import in_order
 from tsclassify.batch.plan import Plan
-from tsclassify.batch.reading import Place, Unit, read_units
+from tsclassify.batch.reading import Place, Unit, check_fields, read_units
 from tsclassify.batch.summary import BatchSummary
 from tsclassify.errors import InputError, TsclassifyError
 from tsclassify.io.blocks import BLOCK_BYTES, Block, Oversize
@@ -131,6 +132,8 @@ class Job:
         Set it from elsewhere to end the job after the blocks in work.
     progress
         Draw a progress bar when stderr is a terminal.
+    keep_job
+        Leave the job record beside the finished output, so that the same job is not done again.
     """
 
     def __init__(
@@ -145,6 +148,7 @@ class Job:
         max_ratio: float = MAX_RATIO,
         stop: threading.Event | None = None,
         progress: bool = False,
+        keep_job: bool = False,
     ) -> None:
         if not 1 <= workers <= 256:
             raise InputError(f"workers: must lie in 1..256, got {workers!r}")
@@ -161,6 +165,7 @@ class Job:
         self.max_ratio = max_ratio
         self.stop = stop if stop is not None else threading.Event()
         self.show_progress = progress
+        self.keep_job = keep_job
         self._saved_at = 0.0
         self._rooms: list[Room] = []
         self._table: Any = None
@@ -168,6 +173,8 @@ class Job:
             from tsclassify.batch.tables import TableOutput
 
             self._table = TableOutput(plan, self.sources, [sniff(source) for source in self.sources])
+        elif Path(out).suffix in DELIMITERS:
+            self._table = FlatOutput(plan, DELIMITERS[Path(out).suffix])
         if self.files is not None:
             _check_paths(self.files, self.sources)
 
@@ -194,6 +201,8 @@ class Job:
             return BatchSummary.from_dict(record["summary"])
         state = _State(Place(), (0, 0), Counts(), ()) if record is None else _State.from_dict(record)
         before = state.counts.items
+        if record is None:
+            check_fields(self.sources, self.plan.fields.text, self.max_ratio)
         try:
             if record is None or record["state"] == "running":
                 if self.files is not None:
@@ -219,7 +228,10 @@ class Job:
                 resumed=record is not None,
                 guard=None if state.guards is None else state.guards["open_since"],
             )
-            self._save("done", replace(state, inputs=inputs), summary, durable=False)
+            if self.keep_job:
+                self._save("done", replace(state, inputs=inputs), summary, durable=False)
+            elif self.files is not None:
+                self.files.record_path.unlink(missing_ok=True)
             return summary
         finally:
             if self.files is not None:
@@ -248,6 +260,10 @@ class Job:
             )
         if record is None:
             taken = None if overwrite else self.files.taken()
+            if taken is not None and resume:
+                raise InputError(
+                    f"{taken}: job must be unfinished to go on, got its output", hint="add --force to redo it"
+                )
             if taken is not None:
                 raise InputError(f"{taken}: output must not exist, got a file", hint="add --force to replace it")
             return None
@@ -301,6 +317,7 @@ class Job:
             block_bytes=self.block_bytes,
             max_line=self.plan.max_line,
             max_ratio=self.max_ratio,
+            text=self.plan.fields.text,
         )
         # A disk takes a tenth of a second to keep what was written; work goes on meanwhile.
         saver = ThreadPoolExecutor(1, thread_name_prefix="save")
@@ -322,7 +339,10 @@ class Job:
                 saving.result()
         except BaseException:
             saver.shutdown()
-            self._save_if_possible(state)
+            if state.counts.lines or self.files is None:
+                self._save_if_possible(state)
+            else:
+                self.files.discard()  # nothing was written that a later run could go on from
             raise
         finally:
             saver.shutdown()
@@ -375,5 +395,7 @@ class Job:
 def _check_paths(files: JobFiles, sources: Sequence[Source]) -> None:
     out = files.out
     if out.name.endswith((".gz", ".zst", ".bz2", ".xz", ".zip")):
-        raise InputError(f"{out}: output must be JSONL or Parquet, got a packed name", hint="write to - and pipe it on")
+        raise InputError(
+            f"{out}: output must be JSONL, Parquet, CSV or TSV, got a packed name", hint="write to - and pipe it on"
+        )
     files.check([source.path for source in sources if source.path is not None])

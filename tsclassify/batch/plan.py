@@ -107,6 +107,13 @@ class Plan:
         return LineScanner(self.fields, frozenset(self.info.signals), self.max_line)
 
     @cached_property
+    def renamed(self) -> Mapping[str, int]:
+        """Part whose name was given, to its place among the names that a scanner looks for; not text or result."""
+        parts = [part for part in ("id", "actor", "tenant", "at", "signals") if getattr(self.fields, part) != part]
+        names = self.fields.names()
+        return {part: names.index(getattr(self.fields, part)) for part in parts}
+
+    @cached_property
     def tiers(self) -> tuple[str, ...]:
         """Tier names by the codes of ``DecisionColumns.tier``; empty without a policy."""
         return () if self.policy is None else tuple(self.policy.tier_names)

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tsclassify.errors import InputError
 from tsclassify.io.blocks import Block, Oversize, read_blocks
+from tsclassify.io.fields import check_names, rows_of
+from tsclassify.io.formats import as_lines
 from tsclassify.io.sources import ByteStream, Source, open_stream, sniff
 
 if TYPE_CHECKING:
     from tsclassify.batch.tables import TablePiece
 
-__all__ = ["Place", "Unit", "read_units"]
+__all__ = ["Place", "Unit", "check_fields", "read_units"]
 
 _SKIP_BYTES: Final = 4 << 20
+_LOOK_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Unit:
 
 
 def read_units(
-    sources: Sequence[Source], start: Place, *, block_bytes: int, max_line: int, max_ratio: float
+    sources: Sequence[Source], start: Place, *, block_bytes: int, max_line: int, max_ratio: float, text: str = "text"
 ) -> Generator[Unit, None, None]:
     """Read all inputs from a place on.
 
@@ -76,16 +79,44 @@ def read_units(
             continue
         stream = open_stream(source, max_ratio=max_ratio)
         try:
-            running = _skip(stream, at, source)
+            lines = as_lines(stream, source.name, text)
+            running = _skip(lines, at, source)
             blocks = read_blocks(
-                stream,
+                lines,
                 offset=at.offset,
                 first_line=at.line,
                 block_bytes=block_bytes,
                 max_line=max_line,
                 running=running,
             )
-            yield from (Unit(block, index) for block in blocks)
+            for block in blocks:
+                if source.size is None and not block.offset and isinstance(block, Block):
+                    check_names(rows_of(block.data), source.name, text)
+                yield Unit(block, index)
+        finally:
+            stream.close()
+
+
+def check_fields(sources: Sequence[Source], text: str, max_ratio: float) -> None:
+    """Refuse a file whose first lines all lack the text, before anything of it is rejected or written.
+
+    Raises
+    ------
+    InputError
+        Naming the fields that were found. What waits (standard input, a pipe) is looked at by ``read_units``.
+    """
+    for source in sources:
+        if source.size is None or source.path is None:
+            continue
+        if sniff(source) == "parquet":
+            from tsclassify.batch.tables import names_of_table
+
+            check_names([dict.fromkeys(names_of_table(source), "")], source.name, text)
+            continue
+        stream = open_stream(source, max_ratio=max_ratio)
+        try:
+            lines = as_lines(stream, source.name, text)
+            check_names(rows_of(lines.read(_LOOK_BYTES)), source.name, text)
         finally:
             stream.close()
 

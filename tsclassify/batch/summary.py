@@ -44,6 +44,8 @@ class BatchSummary:
     guard
         What tripped: ``guard``, its ``value`` and ``limit``, and ``n_items``, the item at which it did, counted
         from 1; None while no guard did.
+    never_found
+        Of the names that were given, those that no line has: ``"actor=user"``.
     """
 
     out: str
@@ -64,15 +66,17 @@ class BatchSummary:
     resumed: bool
     n_held: int = 0
     guard: Mapping[str, Any] | None = None
+    never_found: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, as `from_dict` reads it."""
         plain = {name: getattr(self, name) for name in self.__slots__}
-        return plain | {"inputs": list(self.inputs)}
+        return plain | {"inputs": list(self.inputs), "never_found": list(self.never_found)}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> BatchSummary:
-        return cls(**{**plain, "inputs": tuple(plain["inputs"])})
+        never_found = tuple(plain.get("never_found", ()))
+        return cls(**{**plain, "inputs": tuple(plain["inputs"]), "never_found": never_found})
 
     @classmethod
     def of(
@@ -116,6 +120,11 @@ class BatchSummary:
             resumed=resumed,
             n_held=counts.held,
             guard=guard,
+            never_found=tuple(
+                f"{part}={getattr(plan.fields, part)}"
+                for part in plan.renamed
+                if counts.items and not counts.found[part]
+            ),
         )
 
     def guard_sentence(self) -> str:

@@ -26,7 +26,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tsclassify.batch.arrow import ArrowScorer, check_names, result_array, result_type
-from tsclassify.batch.block import BlockResult, Counts, count_decided, guardable
+from tsclassify.batch.block import BlockResult, Counts, count_decided, found_parts, guardable
+from tsclassify.batch.columns import column_names, findings_text
 from tsclassify.batch.plan import Decided, Plan
 from tsclassify.batch.reading import Place
 from tsclassify.errors import InputError
@@ -35,7 +36,7 @@ from tsclassify.io.lines import reject_record
 from tsclassify.io.outputs import new_file
 from tsclassify.io.sources import MAX_RATIO, RATIO_FLOOR, Source, io_fault
 
-__all__ = ["TableOutput", "TablePiece", "lines_of_table", "read_table"]
+__all__ = ["TableOutput", "TablePiece", "lines_of_table", "names_of_table", "read_table"]
 
 _LENGTH_BYTES: Final = 8
 
@@ -85,6 +86,12 @@ def read_table(source: Source, at: Place, max_ratio: float = MAX_RATIO) -> Itera
                     piece = batch.slice(skip)
                     first = row - len(piece)
                     yield TablePiece(piece, first, len(piece), first + 1, len(piece), running)
+
+
+def names_of_table(source: Source) -> list[str]:
+    """Column names of a Parquet file; those of structs as dotted names too."""
+    with _faults(source.name):
+        return [part.name for part in pq.read_schema(source.path)]
 
 
 @contextmanager
@@ -207,7 +214,8 @@ class TableOutput:
     """Makes the blocks of a Parquet output, and the file at the end.
 
     From JSONL the columns are ``id``, ``text``, ``item`` (the line as it stood) and the result; from Parquet they
-    are the input's and the result. Inputs may not be mixed.
+    are the input's and the result; behind it stand its parts, each in a column (``column_names``). Inputs may not be
+    mixed.
 
     Parameters
     ----------
@@ -222,6 +230,7 @@ class TableOutput:
         self.scorer = ArrowScorer(plan)
         if len(set(kinds)) > 1:
             raise InputError("score: inputs of a Parquet output must all be JSONL or all Parquet, got both")
+        self._was_scored = False
         if kinds[0] == "lines":
             strings = [pa.field(name, pa.large_string()) for name in ("id", "text", "item")]
             self.schema = pa.schema([*strings, pa.field(plan.fields.result, result_type(plan))])
@@ -233,6 +242,7 @@ class TableOutput:
             check_names(schemas[-1], source.name)
             if not schemas[-1].equals(schemas[0]):
                 raise InputError(f"{source.name}: columns must be those of {sources[0].name}, got others")
+        self._was_scored = plan.fields.result in schemas[0].names
         plain = [pa.field(part.name, _plain_type(part.type), part.nullable) for part in schemas[0]]
         self.schema = self.scorer.schema(pa.schema(plain))
 
@@ -264,6 +274,7 @@ class TableOutput:
             counts = count_decided(decided, self.plan)
             counts.lines, counts.blank, counts.written = block.n_lines, scanned.n_blank, int(keep.sum())
             counts.rejected = Counter(refused.fault.reason for refused in scanned.refused)
+            counts.found = found_parts(scanned, self.plan)
             batch = pa.RecordBatch.from_arrays([*columns, result_array(decided, self.plan)], schema=self.schema)
             return BlockResult(_message(batch.filter(pa.array(keep))), rejected, counts)
 
@@ -287,6 +298,9 @@ class TableOutput:
             keep[valid] = self.plan.keep(decided)
             counts.lines, counts.written = piece.n_lines, int(keep.sum())
             counts.rejected = Counter(no_text=len(missing)) if len(missing) else Counter()
+            names = piece.batch.schema.names
+            present = [part for part in self.plan.renamed if getattr(self.plan.fields, part) in names]
+            counts.found = Counter(dict.fromkeys(present, piece.n_lines))
             scored = self.scorer.attach(piece.batch, decided, valid)
             if not self.plan.select:
                 scored = scored.filter(pa.array(keep))
@@ -304,14 +318,32 @@ class TableOutput:
                     return
                 file.seek(0)
                 with new_file(ready) as made:
-                    with pq.ParquetWriter(made, self.schema, compression="zstd") as writer:
+                    with pq.ParquetWriter(made, self._flat_schema(), compression="zstd") as writer:
                         for table in self._row_groups(file, size):
-                            writer.write_table(table, row_group_size=ROW_GROUP)
+                            writer.write_table(self._with_flat(table), row_group_size=ROW_GROUP)
                     made.flush()
                     os.fsync(made.fileno())
             ready.replace(spool)
         except OSError as error:
             raise io_fault(str(spool), error) from None
+
+    def _flat_schema(self) -> Any:
+        return self._with_flat(self.schema.empty_table()).schema
+
+    def _with_flat(self, table: Any) -> Any:
+        """The rows with the parts of their results as columns too, in the place of those of an earlier scoring."""
+        results = table.column(self.plan.fields.result)
+        scores = pc.struct_field(results, "scores")
+        if self._was_scored:
+            table = table.drop_columns([name for name in column_names(self.plan, ()) if name in table.column_names])
+        for part, name in column_names(self.plan, table.column_names).items():
+            if part == "findings":
+                found = pc.struct_field(results, part).to_pylist()
+                column = pa.chunked_array([pa.array([findings_text(value) for value in found], pa.string())])
+            else:
+                column = pc.struct_field(scores if part in self.plan.info.categories else results, part)
+            table = table.append_column(name, column)
+        return table
 
     def _row_groups(self, file: BinaryIO, size: int) -> Iterator[Any]:
         """The spool's rows in tables of `ROW_GROUP` rows."""

@@ -17,6 +17,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "compare": ("tsclassify.cli.compare", "What changes between two bundles, on which rows."),
     "data": ("tsclassify.cli.data", "List, fetch or verify the public data files."),
+    "decide": ("tsclassify.cli.decide", "Decide a post or a file by a policy, and say why."),
     "demo": ("tsclassify.cli.demo", "Decide the shipped example posts and print why."),
     "evaluate": ("tsclassify.cli.evaluate", "Measure a model on labelled data; write the report."),
     "explain": ("tsclassify.cli.explain", "Show which words make up a score."),
@@ -27,10 +28,12 @@ _COMMANDS = {
     "score": ("tsclassify.cli.score", "Score posts in a file; decide them by a policy."),
     "simulate": ("tsclassify.cli.simulate", "Write a simulated event log for testing reviews."),
     "train": ("tsclassify.cli.train", "Train a bundle from the annotated data."),
+    "why": ("tsclassify.cli.why", "Say why an item of a decided file was decided so."),
 }
 
 EXIT_ERROR = 1
 EXIT_GATE = 3
+EXIT_BROKEN_PIPE = 128 + 13
 
 
 class _LazyGroup(click.Group):
@@ -102,8 +105,11 @@ def _run(argv: list[str] | None) -> int:
     except TsclassifyError as error:
         _say(error)
         return EXIT_ERROR
-    except BrokenPipeError:
-        sys.stderr.close()
+    except (BrokenPipeError, SystemExit):
+        # click leaves by an exit when a pipe is closed; the status is that of a program which the signal ends
+        return EXIT_BROKEN_PIPE
+    except FileNotFoundError as error:
+        _say(f"{error.filename}: file not found")
         return EXIT_ERROR
     except OSError as error:
         # Files are named where they are used; what is left is mostly a full disk behind a redirection.

@@ -21,51 +21,53 @@ _LISTED = 20
 @click.option(
     "--posts", type=click.Path(path_type=Path), metavar="FILE", help="Write the changed posts, by id, as JSONL."
 )
+@click.option("--fields", default="", metavar="PART=NAME,...", help="Names in the data, e.g. text=body,id=user.id.")
 @click.option("--max-posts", default=200, show_default=True, type=click.IntRange(0), help="Most changed posts listed.")
 def command(
-    before: str, after: str, data: Path, policy: str | None, markdown: bool, posts: Path | None, max_posts: int
+    before: str,
+    after: str,
+    data: Path,
+    policy: str | None,
+    markdown: bool,
+    posts: Path | None,
+    max_posts: int,
+    fields: str,
 ) -> None:
     """Compare bundles BEFORE and AFTER on the posts in DATA; no text is printed, only ids.
 
     Example: tsclassify compare models/en-v1 models/en-v2 dev.jsonl --policy hosting-provider
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from tsclassify.classifier import load
+    from tsclassify.cli.naming import parse_fields
+    from tsclassify.cli.tables import print_table
     from tsclassify.evaluation import compare
     from tsclassify.policy import Policy
 
     rules = Policy.load(policy) if policy is not None else None
-    result = compare(load(before), load(after), data, policy=rules, max_posts=max_posts)
+    result = compare(load(before), load(after), data, policy=rules, max_posts=max_posts, fields=parse_fields(fields))
     if posts is not None:
         lines = (json.dumps(dict(row), ensure_ascii=False) for row in result.tables["posts"])
         posts.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     if markdown:
         click.echo(result.to_markdown(), nl=False)
         return
-    console = Console(highlight=False)
-    console.print(
+    click.echo(
         f"{result.names[0]} to {result.names[1]}: {result.n_changed:,} of {result.n_items:,} posts change their level"
     )
     for name in ("changes", "decisions", "posts"):
         if name not in result.tables or not len(result.tables[name]):
             continue
         table = result.tables[name]
-        shown = Table(title=table.title, title_justify="left", box=None, pad_edge=False)
         columns = [column for column in table.columns if name != "changes" or column in _CHANGES]
-        for column in columns:
-            numeric = _number(table.rows[0].get(column))
-            shown.add_column(
-                _HEADS.get(column, column.replace("_", " ")),
-                justify="right" if numeric else "left",
-                no_wrap=not numeric,
-            )
-        for row in table.rows[:_LISTED]:
-            shown.add_row(*(_cell(row.get(column)) for column in columns))
-        console.print(shown)
+        words = [place for place, column in enumerate(columns) if not _number(table.rows[0].get(column))]
+        print_table(
+            [_HEADS.get(column, column.replace("_", " ")) for column in columns],
+            [[_cell(row.get(column)) for column in columns] for row in table.rows[:_LISTED]],
+            title=table.title,
+            left=words,
+        )
         if len(table) > _LISTED:
-            console.print(f"and {len(table) - _LISTED} more")
+            click.echo(f"and {len(table) - _LISTED} more", err=True)
 
 
 _CHANGES = (

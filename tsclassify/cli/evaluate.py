@@ -31,6 +31,7 @@ _RELEASE = "release"
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Share of positives in the stream, for alert volume.",
 )
+@click.option("--fields", default="", metavar="PART=NAME,...", help="Names in the data, e.g. text=body,id=user.id.")
 @click.option("--draws", default=1000, show_default=True, type=click.IntRange(1), help="Bootstrap draws.")
 @click.option("--seed", default=0, show_default=True, help="Seed of every draw.")
 @click.option(
@@ -56,6 +57,7 @@ def command(
     peers: tuple[str, ...],
     groups: str | None,
     prevalence: float | None,
+    fields: str,
     draws: int,
     seed: int,
     max_rows: int,
@@ -65,11 +67,12 @@ def command(
     stored: Path | None,
     fail_under: Path | None,
 ) -> None:
-    """Measure MODEL (a bundle) on DATA (labelled JSONL or Parquet) and print what was found.
+    """Measure MODEL (a bundle) on DATA (labelled JSONL, CSV, TSV or Parquet) and print what was found.
 
     Example: tsclassify evaluate en-v1 dev.jsonl --policy hosting-provider --html report.html
     """
     from tsclassify.classifier import load
+    from tsclassify.cli.naming import parse_fields
     from tsclassify.errors import GateError
     from tsclassify.evaluation import evaluate, read_gates
     from tsclassify.evaluation.swaps import SWAP_LISTS
@@ -95,6 +98,7 @@ def command(
         n_boot=draws,
         show_text=show_text,
         max_rows=max_rows,
+        fields=parse_fields(fields),
     )
     _print(report)
     for path in (html, stored):
@@ -109,17 +113,13 @@ def command(
 
 
 def _print(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from tsclassify.cli.tables import print_table
+    from tsclassify.terminal import plain
 
-    console = Console(highlight=False)
     meta = report.meta
-    console.print(f"{meta['model']} on {meta['n_items']:,} posts, {meta['n_boot']} draws, seed {meta['seed']}")
-    table = Table(box=None, pad_edge=False)
-    for name in ("category", "positives", "AP", "95 % interval", "AUC", "ECE"):
-        table.add_column(name, justify="left" if name == "category" else "right")
-    for row in report["ranking"]:
-        table.add_row(
+    click.echo(plain(f"{meta['model']} on {meta['n_items']:,} posts, {meta['n_boot']} draws, seed {meta['seed']}"))
+    rows = [
+        (
             row["category"],
             f"{row['n_positive']:,}" if row["n_positive"] is not None else "",
             f"{row['ap']:.3f}",
@@ -127,8 +127,10 @@ def _print(report: Report) -> None:
             f"{row['auc']:.3f}",
             f"{row['ece']:.3f}" if "ece" in row else "",
         )
-    console.print(table)
+        for row in report["ranking"]
+    ]
+    print_table(("category", "positives", "AP", "95 % interval", "AUC", "ECE"), rows)
     if not report.problems:
-        console.print("no problem above the stated limits")
+        click.echo("no problem above the stated limits")
     for problem in report.problems:
-        console.print(f"- {problem.message}", markup=False, soft_wrap=True)
+        click.echo(plain(f"- {problem.message}"))

@@ -22,7 +22,7 @@ def command(text: str, category: str | None, model_path: str | None, top: int, a
 
     from tsclassify.classifier import load
     from tsclassify.errors import InputError
-    from tsclassify.terminal import plain, plain_json
+    from tsclassify.terminal import plain_json
 
     if text == "-":
         try:
@@ -37,26 +37,17 @@ def command(text: str, category: str | None, model_path: str | None, top: int, a
     if as_json:
         click.echo(plain_json(explanation.to_dict()))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from tsclassify.cli.tables import print_table
 
-    console = Console(highlight=False)
-    console.print(
+    click.echo(
         f"{explanation.category}: score {explanation.score:.4f}, logit {explanation.logit:+.4f} "
         f"= bias {explanation.bias:+.4f} + {len(explanation.pieces)} pieces"
     )
-    table = Table(box=None, pad_edge=False)
-    table.add_column("adds", justify="right")
-    table.add_column("kind")
-    table.add_column("where")
-    table.add_column("words")
-    for piece in explanation.pieces[:top]:
-        style = "red" if piece.contribution > 0 else "blue"
-        table.add_row(
-            Text(f"{piece.contribution:+.4f}", style=style), piece.kind, f"{piece.start}-{piece.end}", plain(piece.text)
-        )
+    rows = [
+        (f"{piece.contribution:+.4f}", piece.kind, f"{piece.start}-{piece.end}", piece.text)
+        for piece in explanation.pieces[:top]
+    ]
     rest = explanation.pieces[top:]
     if rest:
-        table.add_row(f"{sum(piece.contribution for piece in rest):+.4f}", "", "", f"{len(rest)} smaller pieces")
-    console.print(table)
+        rows.append((f"{sum(piece.contribution for piece in rest):+.4f}", "", "", f"{len(rest)} smaller pieces"))
+    print_table(("adds", "kind", "where", "words"), rows, left=(1, 2, 3))

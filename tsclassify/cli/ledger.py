@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from tsclassify.cli.naming import parse_fields
 from tsclassify.errors import GateError, InputError
 
 if TYPE_CHECKING:
@@ -30,19 +31,24 @@ def command() -> None:
     """
 
 
-def _rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Place and object of every line of a JSONL file, or of standard input for ``-``; a fault names its line."""
-    from tsclassify.io.rows import bounded_lines, json_object
-    from tsclassify.io.sources import standard_input
+def _rows(path: str, fields: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Place and object of every line of a file, or of standard input for ``-``; a fault names its line.
+
+    Events stand as they are; a post has the names that ``Classifier.decide`` takes.
+    """
+    from tsclassify.cli.decide import item_of
+    from tsclassify.io.fields import check_names, value_at
+    from tsclassify.io.rows import json_object, lines_of_file
 
     name = "standard input" if path == "-" else Path(path).name
-    try:
-        lines = standard_input() if path == "-" else Path(path).open("rb")  # noqa: SIM115
-    except OSError as error:
-        raise InputError(f"{name}: file must be readable, got {error.strerror or 'an error'}") from None
-    with lines:
-        for number, raw in bounded_lines(lines, name):
-            yield f"{name}:{number}", json_object(raw, f"{name}:{number}")
+    text = fields.get("text", "text")
+    for number, raw in lines_of_file(path, text=text):
+        place = f"{name}:{number}"
+        row = json_object(raw, place)
+        if "kind" not in row:
+            check_names([row], place, text)
+        is_post = "kind" not in row and value_at(row, text) is not None
+        yield place, item_of(raw, place, fields) if is_post else row
 
 
 class _Decider:
@@ -66,8 +72,7 @@ class _Decider:
         if self.breaker is None:
             self.breaker = Breaker(policy.guards)
         while batch := list(islice(remaining, _POSTS_AT_ONCE)):
-            # what an earlier `tsclassify score` added is made anew, in full
-            items = [{name: value for name, value in row.items() if name != "tsclassify"} for _, row in batch]
+            items = [row for _, row in batch]
             # Without the times of the decisions the hourly guard rests: a file says when posts were written.
             decisions = classifier.decide_many(items, policy, breaker=self.breaker)
             yield from zip([place for place, _ in batch], decisions, strict=True)
@@ -84,11 +89,11 @@ class _Decider:
         )
 
 
-def _events(path: str, decider: _Decider) -> Iterator[Event | Decision]:
+def _events(path: str, decider: _Decider, fields: dict[str, str]) -> Iterator[Event | Decision]:
     """Events as they stand; posts (lines with ``text`` and no ``kind``) decided by the policy, in order."""
     from tsclassify.ledger.events import event_from_dict
 
-    for is_post, group in groupby(_rows(path), key=lambda pair: "text" in pair[1] and "kind" not in pair[1]):
+    for is_post, group in groupby(_rows(path, fields), key=lambda pair: "text" in pair[1] and "kind" not in pair[1]):
         if not is_post:
             for place, row in group:
                 yield event_from_dict(row, place)
@@ -105,10 +110,12 @@ def _events(path: str, decider: _Decider) -> Iterator[Event | Decision]:
 @click.argument("events", type=click.Path(allow_dash=True))
 @click.option("--policy", "-p", "policy_name", help="Policy that decides posts: a shipped pack or a path.")
 @click.option("--model", help="Bundle folder or name that scores posts.")
-def record(ledger: str, events: str, policy_name: str | None, model: str | None) -> None:
-    """Record a JSONL file (or ``-``) in LEDGER: events as they stand, posts as a policy decides them.
+@click.option("--fields", default="", metavar="PART=NAME,...", help="Names in the file, e.g. text=body,at=created.")
+def record(ledger: str, events: str, policy_name: str | None, model: str | None, fields: str) -> None:
+    """Record a file (or ``-``) in LEDGER: events as they stand, posts as a policy decides them.
 
-    A post is a line with ``text``, such as ``tsclassify score`` reads and writes; it needs ``id`` and ``at``. The
+    A post is a line with a text, in any file that ``tsclassify score`` reads; it needs ``id`` and ``at``. A time
+    without an offset is in UTC, and a number is seconds (or milliseconds) since 1970. The
     same events again are skipped. When a guard of the policy trips, later posts that would be acted on are recorded
     for a person to look at.
 
@@ -118,7 +125,7 @@ def record(ledger: str, events: str, policy_name: str | None, model: str | None)
 
     decider = _Decider(policy_name, model)
     with Ledger.open(ledger) as book:
-        done = book.record_many(_events(events, decider))
+        done = book.record_many(_events(events, decider, parse_fields(fields)))
         head = book.head
     if sentence := decider.guard_sentence():
         click.echo(f"tsclassify: {sentence}", err=True)

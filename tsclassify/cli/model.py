@@ -24,11 +24,8 @@ def show(path: str | None, card: bool, as_json: bool) -> None:
 
     Example: tsclassify model show en-v1
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from tsclassify.classifier import load, locate_bundle
+    from tsclassify.cli.tables import print_table
     from tsclassify.terminal import escaped, plain, plain_page
 
     folder = locate_bundle(path)
@@ -38,27 +35,46 @@ def show(path: str | None, card: bool, as_json: bool) -> None:
         click.echo(plain_page(written) if card else escaped(written), nl=False)
         return
     info = classifier.info
-    console = Console(highlight=False)
-    console.print(Text(f"{info.name}  sha256 {info.sha256}  languages {', '.join(info.languages)}"))
-    table = Table(box=None, pad_edge=False, title="operating points", title_justify="left")
-    for name in ("category", "prior", "threshold", "precision", "95 % interval", "recall", "positives"):
-        table.add_column(name, justify="left" if name == "category" else "right")
-    for category in info.categories:
-        for position, point in enumerate(info.operating_points.get(category, ())):
-            table.add_row(
-                category if position == 0 else "",
-                f"{info.priors[category]:.4f}" if position == 0 else "",
-                f"{point.threshold:.4f}",
-                f"{point.precision:.3f}",
-                f"{point.precision_low:.3f}–{point.precision_high:.3f}",
-                f"{point.recall:.3f}",
-                f"{point.n_positive} of {point.n_items}",
-            )
-    console.print(table)
-    sources = Table(box=None, pad_edge=False, title="trained on", title_justify="left")
-    for name in ("source", "licence", "use", "rows"):
-        sources.add_column(name, justify="right" if name == "rows" else "left")
-    for source in classifier.model.sources:
-        said = (source.get(name, "") for name in ("name", "licence", "use", "n_rows"))
-        sources.add_row(*(Text(plain(str(value))) for value in said))
-    console.print(sources)
+    click.echo(plain(f"{info.name}  sha256 {info.sha256}  languages {', '.join(info.languages)}"))
+    rows = [
+        (
+            category,
+            f"{info.priors[category]:.4f}",
+            f"{point.threshold:.4f}",
+            f"{point.precision:.3f}",
+            f"{point.precision_low:.3f}–{point.precision_high:.3f}",
+            f"{point.recall:.3f}",
+            f"{point.n_positive} of {point.n_items}",
+        )
+        for category in info.categories
+        for point in info.operating_points.get(category, ())
+    ]
+    head = ("category", "prior", "threshold", "precision", "95 % interval", "recall", "positives")
+    print_table(head, rows, title="operating points")
+    sources = [
+        [str(source.get(name, "")) for name in ("name", "licence", "use", "n_rows")]
+        for source in classifier.model.sources
+    ]
+    print_table(("source", "licence", "use", "rows"), sources, title="trained on", left=(0, 1, 2))
+
+
+@command.command(name="list")
+@click.argument("folder", required=False, type=click.Path(file_okay=False, exists=True))
+def list_(folder: str | None) -> None:
+    """List the shipped bundles, or those in FOLDER: name, hash, size, languages.
+
+    Example: tsclassify model list
+    """
+    from pathlib import Path
+
+    from tsclassify.classifier import load
+    from tsclassify.cli.tables import print_table
+    from tsclassify.resources import shipped
+
+    place = shipped("models") if folder is None else Path(folder)
+    rows = []
+    for bundle in sorted(path.parent for path in place.glob("*/manifest.json")):
+        info = load(bundle).info
+        size = sum(file.stat().st_size for file in bundle.iterdir())
+        rows.append((info.name, info.sha256[:12], f"{size / 1e6:.1f} MB", ", ".join(info.languages), str(bundle)))
+    print_table(("name", "sha256", "size", "languages", "folder"), rows, left=(0, 1, 3, 4))

@@ -11,6 +11,7 @@ from types import FrameType
 
 import click
 
+from tsclassify.cli.naming import parse_fields
 from tsclassify.errors import InputError
 
 __all__ = ["command"]
@@ -21,11 +22,13 @@ _SIGNAL_EXIT = 128
 
 @click.command(name="score")
 @click.argument("inputs", nargs=-1, required=True, metavar="IN...")
-@click.option("-o", "--out", default="-", show_default="stdout", help="Output: .jsonl, .parquet or - (stdout).")
+@click.option(
+    "-o", "--out", default="-", show_default="stdout", help="Output: .jsonl, .csv, .tsv, .parquet or - (stdout)."
+)
 @click.option("-p", "--policy", help="Policy that decides: a shipped name or a file. Without one, only scores.")
 @click.option("-m", "--model", help="Bundle: a folder or a shipped name.")
 @click.option("-j", "--workers", default=2, show_default=True, help="Threads that score, 1 to 256.")
-@click.option("--fields", default="", metavar="PART=NAME,...", help="Names in the input, e.g. text=body,id=post_id.")
+@click.option("--fields", default="", metavar="PART=NAME,...", help="Names in the input, e.g. text=body,id=user.id.")
 @click.option("--select", default="", metavar="OUTCOMES", help="Write only these items: review, act or both.")
 @click.option("--resume", is_flag=True, help="Go on where a stopped run of the same job left off.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")
@@ -34,6 +37,7 @@ _SIGNAL_EXIT = 128
 @click.option("--max-line", default=8 << 20, show_default=True, help="Longest line accepted, in bytes.")
 @click.option("--max-ratio", default=1000.0, show_default=True, help="Largest unpacked over packed size of an input.")
 @click.option("--engine", type=click.Choice(["local", "ray", "spark"]), default="local", show_default=True)
+@click.option("--keep-job", is_flag=True, help="Leave OUT.job.json: with --resume a finished job is not done again.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     inputs: tuple[str, ...],
@@ -51,12 +55,15 @@ def command(
     max_ratio: float,
     engine: str,
     quiet: bool,
+    keep_job: bool,
 ) -> int:
     """Score posts in files, and decide them by a policy.
 
-    IN is a file, a folder or - (stdin): JSONL with a "text" field, plain or packed by gzip or zstd, or Parquet.
-    Every line is written back as it stood, in order, with one more field; lines that cannot be read go to
-    OUT.rejected.jsonl. The output appears when it is whole; --resume goes on after a kill.
+    IN is a file, a folder or - (stdin): JSONL, CSV, TSV, lines of plain text, a JSON array or Parquet, plain or packed
+    by gzip or zstd. The text stands in the field "text", or in the one that --fields names. Every line is written
+    back as it stood, in order, with one more field; lines that cannot be read go to OUT.rejected.jsonl. A .csv, .tsv
+    or .parquet output has a column for each score. The output appears when it is whole; --resume goes on after a
+    kill.
 
     Example: tsclassify score posts.jsonl -o scored.jsonl --policy hosting-provider
 
@@ -65,7 +72,7 @@ def command(
     """
     if summary_path is not None:
         _check_summary(Path(summary_path), inputs, out, rejects)
-    renamed = _parse_fields(fields)
+    renamed = parse_fields(fields)
     selection = tuple(outcome.strip() for outcome in select.split(",") if outcome.strip())
     stop = threading.Event()
     caught: list[int] = []
@@ -106,6 +113,7 @@ def command(
                 max_ratio=max_ratio,
                 progress=not quiet,
                 stop=stop,
+                keep_job=keep_job,
             )
         except StoppedError as error:
             click.echo(f"tsclassify: {error}", err=True)
@@ -118,6 +126,8 @@ def command(
         click.echo(f"tsclassify: {summary.sentence()}", err=True)
     if summary.guard is not None:
         click.echo(f"tsclassify: {summary.guard_sentence()}", err=True)
+    for pair in summary.never_found:
+        click.echo(f"tsclassify: fields: no line has the field of {pair}", err=True)
     if summary.n_rejected:
         where = summary.rejects if summary.rejects is not None else "above"
         click.echo(f"tsclassify: {summary.n_rejected:,} lines rejected, see {where}", err=True)
@@ -135,16 +145,6 @@ def _check_summary(path: Path, inputs: tuple[str, ...], out: str, rejects: str |
         check_output(path, inputs=sources, what="summary")
     else:
         JobFiles(Path(out), Path(rejects) if rejects else None).check(sources, path)
-
-
-def _parse_fields(given: str) -> dict[str, str]:
-    renamed: dict[str, str] = {}
-    for pair in filter(None, given.split(",")):
-        part, mark, name = pair.partition("=")
-        if not mark or not name:
-            raise InputError(f"fields: must read PART=NAME, got {pair!r}")
-        renamed[part.strip()] = name
-    return renamed
 
 
 def _stop_on_signals(stop: threading.Event, caught: list[int]) -> None:

@@ -65,7 +65,15 @@ def _threshold(value: float) -> str:
     return "never" if value > 1 else f"{value:.3f}"
 
 
-def compare(before: Any, after: Any, dataset: Any, *, policy: Any = None, max_posts: int = 200) -> ModelComparison:
+def compare(
+    before: Any,
+    after: Any,
+    dataset: Any,
+    *,
+    policy: Any = None,
+    max_posts: int = 200,
+    fields: Mapping[str, str] | None = None,
+) -> ModelComparison:
     """Score the same posts with two models and tabulate what changes.
 
     Parameters
@@ -79,6 +87,8 @@ def compare(before: Any, after: Any, dataset: Any, *, policy: Any = None, max_po
         compared. None acts at even odds.
     max_posts
         Most changed posts listed, the widest score change first.
+    fields
+        Names in the data, by the name that is meant: ``{"text": "body"}``.
 
     Raises
     ------
@@ -89,7 +99,7 @@ def compare(before: Any, after: Any, dataset: Any, *, policy: Any = None, max_po
     shared = tuple(name for name in old.categories if name in new.categories)
     if not shared:
         raise InputError(f"compare: models must share a category, got {old.categories} and {new.categories}")
-    data = read_labelled(dataset, categories=shared, require_labels=False)
+    data = read_labelled(dataset, categories=shared, require_labels=False, fields=fields)
     first, second = _view(old, data, shared, policy), _view(new, data, shared, policy)
     changed = first.levels != second.levels
     rows, moves = [], []

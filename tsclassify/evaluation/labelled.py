@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import math
@@ -15,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
+from tsclassify.io.fields import TEXT_NAMES, value_at
+from tsclassify.io.rows import lines_of_file
 from tsclassify.taxonomy import CATEGORIES, SIGNALS, parse_code
 
 __all__ = ["MISSING", "LabelledData", "from_columns", "read_columns", "read_labelled"]
@@ -70,14 +71,15 @@ def read_labelled(
     categories: Sequence[str] | None = None,
     signals: bool = False,
     require_labels: bool = True,
+    fields: Mapping[str, str] | None = None,
 ) -> LabelledData:
     """Read `dataset` and the gold labels in it.
 
     Parameters
     ----------
     dataset
-        A ``datasets.Dataset``, a pandas data frame, a sequence of mappings, or the path of a JSONL file
-        (``.jsonl``, ``.jsonl.gz``) or Parquet file. Every row has ``text``. Gold labels are, in this order
+        A ``datasets.Dataset``, a pandas data frame, a sequence of mappings, or the path of a file: JSONL, CSV, TSV,
+        a JSON array (also packed by gzip or zstd) or Parquet. Every row has ``text``. Gold labels are, in this order
         of precedence: one field per category (true, false, 0, 1, or None for missing); ``labels``, a
         mapping of category to the same, or a list of the categories that hold; ``code``, an annotation
         code.
@@ -87,6 +89,8 @@ def read_labelled(
         Read the taxonomy's signals instead of its categories.
     require_labels
         Refuse data without gold labels. When false, a category without labels is missing in every row.
+    fields
+        Names in the data, by the name that is meant: ``{"text": "body"}``.
 
     Raises
     ------
@@ -94,7 +98,9 @@ def read_labelled(
         When the data cannot be read, a text is missing or a label is not true, false or None. The message
         names the row, never the text.
     """
-    return from_columns(read_columns(dataset), categories=categories, signals=signals, require_labels=require_labels)
+    return from_columns(
+        read_columns(dataset, fields), categories=categories, signals=signals, require_labels=require_labels
+    )
 
 
 def from_columns(
@@ -106,7 +112,11 @@ def from_columns(
 ) -> LabelledData:
     """Gold labels of rows that ``read_columns`` has read; options and errors as in ``read_labelled``."""
     if "text" not in columns:
-        raise InputError(f"dataset: rows must have text, got fields {', '.join(sorted(columns)) or 'none'}")
+        meant = next((name for name in TEXT_NAMES if name in columns), "NAME")
+        raise InputError(
+            f"dataset: rows must have text, got fields {_names(columns)}",
+            hint=f'try fields={{"text": "{meant}"}}, or --fields text={meant}',
+        )
     texts = columns["text"]
     for row, text in enumerate(texts):
         if not isinstance(text, str):
@@ -150,8 +160,33 @@ def _labelled(
     return LabelledData(ids, texts, categories, gold, fields, digest.hexdigest())
 
 
-def read_columns(dataset: Any) -> dict[str, list[Any]]:
-    """Every field of a data set as a column, read once: a generator gives its rows a single time."""
+def read_columns(dataset: Any, fields: Mapping[str, str] | None = None) -> dict[str, list[Any]]:
+    """Every field of a data set as a column, read once: a generator gives its rows a single time.
+
+    Parameters
+    ----------
+    dataset
+        As in ``read_labelled``.
+    fields
+        Names in the data, by the name that is meant: ``{"text": "body"}``; a dotted one reaches into objects.
+    """
+    columns = _read(dataset)
+    for meant, name in (fields or {}).items():
+        first, _, rest = name.partition(".")
+        if name in columns:
+            columns[meant] = columns.pop(name)
+        elif rest and first in columns:
+            columns[meant] = [value_at({first: value}, name) for value in columns[first]]
+        else:
+            raise InputError(f"dataset: no row has {name!r}, which is to be {meant}; found {_names(columns)}")
+    return columns
+
+
+def _names(columns: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(columns)) or "none"
+
+
+def _read(dataset: Any) -> dict[str, list[Any]]:
     if isinstance(dataset, str | Path):
         return _from_file(Path(dataset))
     if hasattr(dataset, "column_names") and hasattr(dataset, "features"):
@@ -194,18 +229,14 @@ def _from_file(path: Path) -> dict[str, list[Any]]:
 
         return dict(pq.read_table(path).to_pydict())
     rows = []
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                raise InputError(f"{path}:{number}: line must be JSON, got something else") from None
-            if not isinstance(row, dict):
-                raise InputError(f"{path}:{number}: line must be a JSON object, got {type(row).__name__}")
-            rows.append(row)
+    for number, line in lines_of_file(path):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            raise InputError(f"{path}:{number}: line must be JSON, got something else") from None
+        if not isinstance(row, dict):
+            raise InputError(f"{path}:{number}: line must be a JSON object, got {type(row).__name__}")
+        rows.append(row)
     return _from_rows(rows)
 
 

@@ -53,6 +53,7 @@ def evaluate(
     max_rows: int = 5000,
     threads: int | None = None,
     progress: bool | None = None,
+    fields: Mapping[str, str] | None = None,
 ) -> Report:
     """Measure a model on labelled posts.
 
@@ -62,8 +63,8 @@ def evaluate(
         Anything with ``score(texts)``: a ``Classifier``, or an adapter of ``tsclassify.evaluate``
         (``from_sklearn``, ``from_dicts``, ``from_callable``).
     dataset
-        Labelled rows: a ``datasets.Dataset``, a data frame, a sequence of mappings, or the path of a JSONL
-        or Parquet file; see ``read_labelled`` for the fields. Missing labels are left out per category.
+        Labelled rows: a ``datasets.Dataset``, a data frame, a sequence of mappings, or the path of a JSONL, CSV,
+        TSV or Parquet file; see ``read_labelled`` for the fields. Missing labels are left out per category.
     policy
         A ``Policy``, or the name or path of one: its thresholds and decisions are measured. None measures
         the operating points that the bundle states, and acts at even odds.
@@ -99,6 +100,8 @@ def evaluate(
         Threads of the bootstrap; figures do not depend on it.
     progress
         Progress bar on stderr: True, False, or None for when it is a terminal.
+    fields
+        Names in the data, by the name that is meant: ``{"text": "body"}``.
 
     Returns
     -------
@@ -116,7 +119,7 @@ def evaluate(
         from tsclassify.policy import as_policy
 
         policy = as_policy(policy)
-    columns = read_columns(dataset)
+    columns = read_columns(dataset, fields)
     data = from_columns(columns, categories=_wanted(categories, scorer))
     if not len(data):
         raise InputError("evaluate: dataset must have at least one row, got none")

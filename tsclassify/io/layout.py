@@ -23,7 +23,8 @@ DECIMALS: Final = 6
 SLACK: Final = 32
 """Bytes that the compiled loop copies at a time: read beyond the last piece, written beyond the last line."""
 
-TRUTH_WORDS: Final = ("false", "unknown", "true")
+TRUTH_WORDS: Final = (b"false", b"null", b"true")
+"""JSON of a truth value, by its code; null is unknown."""
 _LEVEL_WORDS: Final = ("review", "act")
 
 
@@ -78,8 +79,8 @@ class ResultLayout:
         for k, name in enumerate(categories):
             pieces.append((b'"scores":{' if k == 0 else b",") + _json(name) + b":")
         pieces += [_json(name) + b":" + _json(word) for name in categories for word in _LEVEL_WORDS]
-        pieces += [_json(name) + b":" + _json(word) for name in signals for word in TRUTH_WORDS]
-        pieces += [b'"language":' + _json(word) + b"," for word in TRUTH_WORDS]
+        pieces += [_json(name) + b":" + word for name in signals for word in TRUTH_WORDS]
+        pieces += [b'"language":' + word + b"," for word in TRUTH_WORDS]
         pieces += [b'"tier":' + _json(name) + b"," for name in tiers]
         starts = np.zeros(len(pieces) + 1, dtype=np.int64)
         np.cumsum([len(piece) for piece in pieces], out=starts[1:])

@@ -139,8 +139,10 @@ class LineScanner:
         refused: list[Refused] = []
         position = row = 0
         size = len(block.data)
+        # the compiled scanner looks for top-level names only
+        is_strict = size <= self.small_bytes or bool(self.fields.nested())
         while position < size:
-            if size <= self.small_bytes:
+            if is_strict:
                 start, end = position, block.data.index(b"\n", position)
                 if not block.data[start:end].strip(WHITESPACE):
                     counts += 1

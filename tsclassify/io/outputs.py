@@ -231,6 +231,12 @@ class JobFiles:
         self.close()
         _sync_folder(self.out.parent)
 
+    def discard(self) -> None:
+        """Remove the partial files and the job record."""
+        self.close()
+        for path in (*self._paths, self.record_path):
+            path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Close what is open; partial files stay for a later run."""
         for file in self._files:

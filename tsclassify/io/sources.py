@@ -69,6 +69,8 @@ class Source:
 
 def io_fault(place: str, error: OSError) -> InputError:
     """One sentence for a failed file operation."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{place}: file not found")
     reason = (error.strerror or type(error).__name__).lower()
     hints = {
         "no space left on device": "free some space, then run the same command with --resume",

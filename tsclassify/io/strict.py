@@ -63,7 +63,7 @@ class Fields:
     Attributes
     ----------
     text, id, actor, tenant, at, signals
-        Field names in the input.
+        Field names in the input; a dotted one reaches into objects, unless a field has the dots in its name.
     result
         Field that the result is written to.
     meta
@@ -78,6 +78,10 @@ class Fields:
     signals: str = "signals"
     result: str = "tsclassify"
     meta: tuple[str, ...] = ()
+
+    def nested(self) -> tuple[str, ...]:
+        """Names with dots, which may stand for fields of an object; the result is always a field of its own."""
+        return tuple(name for name in self.names() if "." in name and name != self.result)
 
     def names(self) -> tuple[str, ...]:
         """All names that a scanner looks for; the first is the text, the second the result, the third the id."""
@@ -182,6 +186,20 @@ def _members(text: str) -> tuple[dict[str, Any], dict[str, tuple[int, int]], int
         position = _skip(text, position + 1)
 
 
+def _within(text: str, name: str, span: tuple[int, int]) -> tuple[Any, tuple[int, int]] | None:
+    """Value and span of a dotted name within the object at a span; None when there is none."""
+    start, end = span
+    if text[start] != "{":
+        return None
+    values, spans, _ = _members(text[start:end])
+    first, mark, rest = name.partition(".")
+    key = name if name in values else first
+    if key not in values:
+        return None
+    place = (start + spans[key][0], start + spans[key][1])
+    return (values[key], place) if key == name or not mark else _within(text, rest, place)
+
+
 def _skip(text: str, position: int) -> int:
     found = _BLANKS.match(text, position)
     return found.end() if found is not None else position
@@ -244,6 +262,12 @@ def parse_line(line: bytes, fields: Fields, *, max_line: int = MAX_LINE_BYTES) -
         raise LineFault("not_json", "expecting a value") from None
     except RecursionError:
         raise LineFault("too_deep", f"nesting must be at most {MAX_DEPTH} deep") from None
+    for name in fields.nested():
+        first, _, rest = name.partition(".")
+        if name not in values and first in spans:
+            found = _within(text, rest, spans[first])
+            if found is not None:
+                values[name], spans[name] = found
     if _skip(text, close + 1) != len(text):
         raise LineFault("not_json", f"extra data after the object at byte {len(text[: close + 1].encode())}")
     if _SURROGATE_ESCAPE.search(line) and _has_lone_surrogate([list(values), list(values.values())]):
