@@ -17,7 +17,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
 
-SCRIPTS = ("benchmarks/fill_docs.py", "benchmarks/model_page.py", "docs/commands.py", "docs/architecture.py")
+SCRIPTS = (
+    "docs/shown.py",
+    "benchmarks/fill_docs.py",
+    "benchmarks/model_page.py",
+    "docs/commands.py",
+    "docs/architecture.py",
+)
 
 
 def readme_block(root: Path) -> str:
