@@ -232,3 +232,13 @@ def test_batch_reads_fields_tenant_and_time_from_lines(tmp_path: Any) -> None:
     score_jsonl(source, tmp_path / "out.jsonl", model=FakeClassifier(), policy=SAMPLE, workers=1)
     tiers = [json.loads(line)["tsclassify"]["tier"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert tiers == ["image", "image", "review", "none"]
+
+
+def test_items_that_nothing_reaches_cost_no_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tsclassify.policy import decider
+
+    one = Decider(SAMPLE, INFO)
+    monkeypatch.setattr(decider, "decide_facts", None)
+    result = one.decide(columns([{"scores": {}}] * 3))
+    assert [result.name(row) for row in range(3)] == ["none"] * 3
+    assert result.recorded["trial"].tolist() == [Truth.FALSE] * 3

@@ -341,12 +341,15 @@ class Decider:
 
     def _outcomes(self, facts: Facts, rules: _Rules) -> NDArray[np.int16]:
         """The outcomes as ``Outcome.numbers``, from the cache where it has them: int16, shape (rows, m)."""
+        if len(facts) == 0:
+            waiting = sum(not tier.is_live for tier in self.policy.tiers)
+            return np.zeros((2 + len(self.policy.contexts) + waiting, 0), dtype=np.int16)
         if len(facts) == 1:
             trial = rules.trial(facts)
             if trial.numbers is None:
                 trial.numbers = self._outcome(facts, rules, trial).numbers()
             return trial.numbers
-        if len(facts) <= BLOCK_ROWS and len(facts):
+        if len(facts) <= BLOCK_ROWS:
             return self._outcomes_of_block(facts, rules)
         return decide_facts(self.policy, facts, rules.only_review).numbers()
 
