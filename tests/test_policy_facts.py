@@ -125,7 +125,7 @@ def test_value_of_the_wrong_type_is_unknown_in_columns() -> None:
         ({"reports": "50"}, "items: item 0: reports must be a finite number, got a string"),
         ({"reports": True}, "items: item 0: reports must be a finite number, got true"),
         ({"surface": "kidz"}, "items: item 0: surface must be one of feed, kids, direct_message, got another string"),
-        ({"joined_at": "2024-01-01"}, "items: item 0: joined_at must be a time with an offset"),
+        ({"joined_at": "yesterday"}, "items: item 0: joined_at must be a time (ISO 8601), got a string"),
         ({"image_violence": 7}, "items: item 0: image_violence must be a number from 0 to 1, true or false"),
         ({"acount_age_days": 3}, "items: field must be one that the policy declares, got 'acount_age_days'"),
     ],

@@ -79,7 +79,7 @@ class _Cases:
             self.file.say((*place, "scores"), "scores must stand in given alone, got them twice", on_key=True)
         self.check_said(item, place)
         if isinstance(item.get("at"), str) and time_of(item["at"]) is None:
-            self.file.say((*place, "at"), "at must be a time with an offset (ISO 8601), got another string")
+            self.file.say((*place, "at"), "at must be a time (ISO 8601), got another string")
         keys = list(TestItem.model_fields)
         for name in item:
             if name in self.file.facts:

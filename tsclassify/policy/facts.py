@@ -32,7 +32,7 @@ _WANTED: Final = {
     "string": "a string",
     "bool": "true or false",
     "number": "a finite number",
-    "time": "a time with an offset (ISO 8601)",
+    "time": "a time (ISO 8601)",
     "score": "a number from 0 to 1, true or false",
 }
 _ABSENT: Final = -1

@@ -127,7 +127,7 @@ class Fact(Node):
     """A field that comes with items, as the policy reads it; a value of another type is refused at ``decide``."""
 
     type: Literal["string", "bool", "number", "time", "score"]
-    """What its values are: one of ``values``, true or false, a number, a time with an offset (ISO 8601), or a score
+    """What its values are: one of ``values``, true or false, a number, a time (ISO 8601), or a score
     from 0 to 1 (of another classifier; true and false, as a person labels, are 1 and 0)."""
     values: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """Every value that a string may have; left out, it may be any."""

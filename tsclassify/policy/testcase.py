@@ -28,7 +28,7 @@ class TestItem(Node):
     signals: dict[str, bool | None] = Field(default_factory=dict)
     """Signal to true, false or null (unknown), as the item states them; they count for more than the model's."""
     at: Text | None = None
-    """Time of the act, ISO 8601 with an offset."""
+    """Time of the act (ISO 8601)."""
     language: Literal["tested", "untested", "undetermined"] | None = None
     """Over the model's finding; with scores it is ``tested`` when left out."""
 
