@@ -26,10 +26,10 @@ import numpy as np
 
 import tsclassify as ts
 from tsclassify.decision import Decision, TraceNode
-from tsclassify.ledger import Ledger
 from tsclassify.policy import Decider, ItemColumns, Policy
 from tsclassify.records import Piece, Truth
 from tsclassify.review import review_platform
+from tsclassify.standing import Ledger
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)

@@ -13,8 +13,8 @@ import pytest
 from batch_fakes import jsonl, posts
 from test_bundle import reseal
 from tsclassify.cli import main
-from tsclassify.ledger import Ledger
 from tsclassify.resources import shipped
+from tsclassify.standing import Ledger
 
 TESTS = Path(__file__).parent
 SHELL = f"{sys.executable} {TESTS / 'batch_main.py'}"

@@ -15,7 +15,7 @@ import pytest
 
 import tsclassify as ts
 from tsclassify.cli import main
-from tsclassify.ledger import Ledger
+from tsclassify.standing import Ledger
 
 OWN = "document.documentElement.setAttribute('data-owned','1')"
 HOSTILE = (

@@ -24,13 +24,26 @@ import zstandard
 from tsclassify.cli import main
 from tsclassify.decision import Decision
 from tsclassify.errors import InputError, LedgerError
-from tsclassify.ledger import Appeal, Ledger, Notice, Removal, Response, Tally, Void
+from tsclassify.ledger import (
+    Appeal,
+    Edited,
+    Notice,
+    Removal,
+    Reported,
+    Response,
+    Restored,
+    Tally,
+    Void,
+    queries,
+)
 from tsclassify.ledger.events import Event, event_from_dict, event_to_dict
 from tsclassify.ledger.moments import micros
 from tsclassify.ledger.packing import pack, pack_many, unpack
+from tsclassify.ledger.queries import OF_ACTOR
+from tsclassify.ledger.store import EventStore
 from tsclassify.policy import Policy
 from tsclassify.resources import shipped
-from tsclassify.standing.history import OF_ACTOR
+from tsclassify.standing import Ledger
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "recursive_triggers": 1, "page_size": 8192}
@@ -136,12 +149,12 @@ def test_a_large_batch_is_resolved_as_its_events_one_by_one(path: Path, tmp_path
 @pytest.mark.parametrize("n", [255, 256, 257, 600])
 def test_an_sqlite_that_takes_few_values_in_a_statement_holds_the_same_rows(path: Path, tmp_path: Path, n: int) -> None:
     with Ledger.open(path) as usual, Ledger.open(tmp_path / "few.db") as few:
-        few._connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+        few.store.max_values = 999
         batch = [decision(0), *(decision(number) for number in range(n))]
         assert usual.record_many(batch) == few.record_many(batch)
         assert usual.head == few.head
         every = "SELECT * FROM event ORDER BY seq"
-        assert usual._connection.execute(every).fetchall() == few._connection.execute(every).fetchall()
+        assert usual.store.select(every) == few.store.select(every)
         usual.export(tmp_path / "rows.jsonl")
         head = usual.head
     with Ledger.open(tmp_path / "again.db") as again:
@@ -162,8 +175,8 @@ def test_clean_decisions_can_be_left_out_and_then_an_account_is_found_by_index(p
         every = [row.seq for row in ledger.events(actor="u1")]
         acted = [row.seq for row in ledger.events(actor="u1", clean=False)]
         assert (len(every), len(acted)) == (21, 5)
-        plan = ledger._connection.execute(f"EXPLAIN QUERY PLAN SELECT seq FROM event WHERE {OF_ACTOR}", ("u1",))  # noqa: S608
-        assert "event_actor" in str(plan.fetchall())
+        plan = ledger.store.select(f"EXPLAIN QUERY PLAN SELECT seq FROM event WHERE {OF_ACTOR}", ("u1",))  # noqa: S608
+        assert "event_actor" in str(plan)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE event SET tier = 'none'", "DELETE FROM event"])
@@ -178,8 +191,8 @@ def test_triggers_refuse_changes(path: Path, statement: str) -> None:
 def test_a_row_cannot_be_replaced_through_the_ledger(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.record(decision(1))
-        with pytest.raises(sqlite3.IntegrityError, match="only grows"):
-            ledger._connection.execute("INSERT OR REPLACE INTO event SELECT * FROM event WHERE seq = 1")
+        with pytest.raises(LedgerError, match="must stay as they are"):
+            ledger.store.select("INSERT OR REPLACE INTO event SELECT * FROM event WHERE seq = 1")
 
 
 def test_void_of_nothing_is_refused(path: Path) -> None:
@@ -194,11 +207,114 @@ def test_void_of_nothing_is_refused(path: Path) -> None:
             ledger.void(2, reason="a void cannot be voided", at=T0)
 
 
+def test_an_id_that_two_tenants_have_is_refused_without_the_tenant(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record_many([decision(1), decision(1, tenant="other")])
+        refused: list[Callable[[], object]] = [
+            lambda: ledger.void("i1", reason="r", at=T0),
+            lambda: ledger.appeal("i1", at=T0, outcome="granted", by="r"),
+            lambda: ledger.removal("i1", at=T0),
+            lambda: ledger.decision("i1"),
+        ]
+        for call in refused:
+            with pytest.raises(LedgerError, match="must name the tenant of the item, got an id that 2 tenants have"):
+                call()
+        assert len(ledger) == 2
+
+
+@pytest.mark.parametrize("how", ["void", "appeal"])
+def test_an_appeal_touches_the_item_of_one_tenant(path: Path, how: str) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record_many([decision(1), decision(1, tenant="other")])
+        if how == "void":
+            ledger.void("i1", tenant="other", reason="r", at=T0)
+        else:
+            ledger.appeal("i1", tenant="other", at=T0, outcome="granted", by="r")
+        voids = list(ledger.events(kinds=["void"]))
+        assert [(row.ref, row.event.tenant) for row in voids] == [(2, "other")]
+
+
+def test_two_connections_cannot_void_one_row_twice(path: Path) -> None:
+    with Ledger.open(path) as one, Ledger.open(path) as other:
+        one.record(decision(1))
+        pending = one.store.select("SELECT seq FROM event")
+        one.void("i1", reason="r", at=T0)
+        assert pending == [(1,)]
+        with pytest.raises(LedgerError, match="must be recorded and stand"):
+            other.appeal("i1", at=T0, outcome="granted", by="r")
+        with pytest.raises(LedgerError, match="must name a recorded event that stands"):
+            other.append(Void(seq=1, reason="s", at=T0))
+        assert len(one) == 2
+
+
+def test_what_an_appeal_rests_on_is_read_under_the_lock_of_the_writer(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record(decision(1))
+        seen = []
+        asked = queries.standing_decisions
+
+        def watched(store: EventStore, item: str) -> list[tuple[int, str | None, str | None]]:
+            raw = sqlite3.connect(path, timeout=0, isolation_level=None)
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                raw.execute("BEGIN IMMEDIATE")
+            raw.close()
+            seen.append(item)
+            return asked(store, item)
+
+        monkeypatch.setattr(queries, "standing_decisions", watched)
+        ledger.appeal("i1", at=T0, outcome="granted", by="r")
+        assert seen == ["i1"]
+
+
+def test_a_closed_ledger_says_so_in_one_sentence(path: Path) -> None:
+    ledger = Ledger.open(path)
+    ledger.close()
+    for call in (ledger.verify, ledger.__len__, lambda: ledger.record(decision(1)), lambda: list(ledger.events())):
+        with pytest.raises(LedgerError, match="must be open, got a closed one"):
+            call()
+
+
+def test_what_was_recorded_under_an_earlier_name_stays_the_tenants_own(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record(decision(1))
+        ledger.tenant_renamed("zeta", was="acme", at=T0 + dt.timedelta(days=1))
+        ledger.void("i1", tenant="zeta", reason="r", at=T0 + dt.timedelta(days=2))
+        assert [row.kind for row in ledger.events(tenant="zeta")] == ["decision", "tenant_renamed", "void"]
+        assert [row.kind for row in ledger.events(tenant="acme", at=T0 + dt.timedelta(hours=1))] == ["decision"]
+
+
+def test_an_edited_text_does_not_replace_the_decision_on_the_earlier_one(path: Path) -> None:
+    first, second = replace(decision(1), text_sha256="1" * 64), replace(decision(1), text_sha256="2" * 64, tier="none")
+    with Ledger.open(path) as ledger:
+        ledger.record_many([first, second])
+        assert [row[0] for row in queries.standing_decisions(ledger.store, "i1")] == [1, 2]
+        ledger.record(replace(first, tier="review"))
+        assert [row.ref for row in ledger.events()] == [None, 1, 1]
+        assert [row[0] for row in queries.standing_decisions(ledger.store, "i1")] == [2, 3]
+
+
+def test_a_column_behind_the_hash_that_says_otherwise_than_the_body_is_found(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.record(replace(decision(1), review=True))
+        assert ledger.verify()
+    raw = sqlite3.connect(path)
+    raw.execute("DROP TRIGGER event_no_update")
+    raw.execute("UPDATE event SET awaits = NULL")
+    raw.commit()
+    raw.close()
+    with Ledger.open(path) as ledger:
+        assert "behind the hash" in ledger.verify().reason
+
+
 def test_a_notice_id_is_used_once(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.notice("n1", at=T0, tenant="acme")
         with pytest.raises(LedgerError, match="notice id must be new"):
             ledger.notice("n1", at=T0, tenant="acme", items=["i1"])
+        with pytest.raises(LedgerError, match="notice id must be new"):
+            ledger.notice("n1", at=T0, tenant="other")
 
 
 def test_a_response_needs_its_notice_and_takes_over_whose_it_is(path: Path) -> None:
@@ -221,7 +337,7 @@ def test_a_failed_batch_leaves_nothing(path: Path) -> None:
 
 def test_a_commit_is_synced_to_disk(path: Path) -> None:
     with Ledger.open(path) as ledger:
-        read = {name: ledger._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _PRAGMAS}
+        read = {name: ledger.store.select(f"PRAGMA {name}")[0][0] for name in _PRAGMAS}
         assert read == _PRAGMAS
 
 
@@ -261,7 +377,7 @@ def test_what_is_no_ledger_is_refused_in_one_sentence(tmp_path: Path) -> None:
     for path, says in (
         (text, "got something that is not SQLite"),
         (other, "got another SQLite database"),
-        (newer, "schema must be 2, got 99"),
+        (newer, "schema must be 3, got 99"),
         (tmp_path, "got a folder"),
         (tmp_path / "no" / "such.db", "can be opened"),
     ):
@@ -276,7 +392,7 @@ def test_a_ledger_of_an_earlier_schema_says_how_to_take_it_over(path: Path) -> N
     raw = sqlite3.connect(path)
     raw.execute("PRAGMA user_version=1")
     raw.close()
-    with pytest.raises(LedgerError, match="schema must be 2, got 1") as caught:
+    with pytest.raises(LedgerError, match="schema must be 3, got 1") as caught:
         Ledger.open(path)
     assert "import the export into a new ledger" in caught.value.hint
 
@@ -319,8 +435,8 @@ def test_a_ledger_opened_for_reading_records_nothing(path: Path) -> None:
 def test_a_full_disk_is_one_sentence_and_leaves_nothing_of_the_batch(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.record(decision(0))
-        pages = ledger._connection.execute("PRAGMA page_count").fetchone()[0]
-        ledger._connection.execute(f"PRAGMA max_page_count={pages + 2}")
+        pages = ledger.store.select("PRAGMA page_count")[0][0]
+        ledger.store.select(f"PRAGMA max_page_count={pages + 2}")
         with pytest.raises(LedgerError, match="must have room for the batch") as caught:
             ledger.record_many(decision(n) for n in range(1, 2000))
         assert "nothing of the batch" in caught.value.hint
@@ -334,11 +450,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_of_the_batch(path: Path)
 def test_verify_finds_one_altered_byte_with_its_row(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.record_many([decision(n) for n in range(300)])
-        ledger._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ledger.store.select("PRAGMA wal_checkpoint(TRUNCATE)")
     data = path.read_bytes()
     rng = random.Random(5)  # noqa: S311
     with Ledger.open(path, read_only=True) as ledger:
-        bodies = dict(ledger._connection.execute("SELECT seq, body FROM event"))
+        bodies = dict(ledger.store.select("SELECT seq, body FROM event"))
     for seq in rng.sample(sorted(bodies), 40):
         start = data.index(bodies[seq])
         where = start + rng.randrange(len(bodies[seq]))
@@ -588,12 +704,14 @@ def test_references_of_any_recorded_log_are_taken_over(path: Path, tmp_path: Pat
     for number in (rng.randrange(30) for _ in range(300)):
         tenant = rng.choice(["acme", "other"])
         made = decision(number, tier=rng.choice(["none", "violation"]), tenant=tenant)
-        about: Event = rng.choice([Removal, Appeal])(item=f"i{number}", at=T0 + dt.timedelta(seconds=len(stream)))
+        made = replace(made, text_sha256=rng.choice(["1" * 64, "2" * 64, ""]))
+        kind = rng.choice([Removal, Appeal, Reported, Edited, Restored])
+        about: Event = kind(item=f"i{number}", at=T0 + dt.timedelta(seconds=len(stream)), tenant=tenant)
         answer = Response(notice="n1", at=T0 + dt.timedelta(seconds=len(stream)))
         stream.append(rng.choice([made, made, replace(made, mode="shadow"), about, answer]))
     with Ledger.open(path) as ledger:
         ledger.record_many(stream)
-        ledger.appeal("i3", at=T0, outcome="granted", by="r")
+        ledger.appeal("i3", at=T0, outcome="granted", by="r", tenant="acme")
         ledger.export(tmp_path / "export.jsonl")
         head, n = ledger.head, len(ledger)
     with Ledger.open(tmp_path / "other.db") as other:
@@ -705,7 +823,7 @@ _WRITER = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_ledger import decision
-from tsclassify.ledger import Ledger
+from tsclassify.standing import Ledger
 start, path = int(sys.argv[1]), sys.argv[2]
 ledger = Ledger.open(path)
 print("ready", flush=True)
@@ -742,7 +860,7 @@ def _kill_rounds(path: Path, rounds: int, seed: int) -> None:
             confirmed |= {f"i{int(first) + n}" for first in complete for n in range(40)}
     with Ledger.open(path) as ledger:
         assert ledger.verify().is_sound
-        ids = [row[0] for row in ledger._connection.execute("SELECT id FROM event ORDER BY seq")]
+        ids = [row[0] for row in ledger.store.select("SELECT id FROM event ORDER BY seq")]
         bodies = [row.event for row in ledger.events()]
     assert len(ids) == len(set(ids))
     assert confirmed <= set(ids)

@@ -12,9 +12,9 @@ from tsclassify.errors import InputError, LedgerError
 from tsclassify.evaluation.labelled import read_labelled as labelled_posts
 from tsclassify.evaluation.report import Report
 from tsclassify.io import rows
-from tsclassify.ledger import Ledger
 from tsclassify.ledger.moments import aware
 from tsclassify.review import read_labelled
+from tsclassify.standing import Ledger
 
 AT = "2021-01-05T10:00:00+00:00"
 

@@ -423,8 +423,8 @@ def test_breaker_refuses_times_that_are_none() -> None:
 # --- ladder
 
 
-def days(*ages: float, tier: str = "violation") -> tuple[tuple[dt.timedelta, str], ...]:
-    return tuple((dt.timedelta(days=age), tier) for age in ages)
+def days(*ages: float, tier: str = "violation") -> tuple[tuple[dt.timedelta, str, frozenset[str]], ...]:
+    return tuple((dt.timedelta(days=age), tier, frozenset()) for age in ages)
 
 
 def test_strikes_close_together_count_once_but_do_not_chain() -> None:

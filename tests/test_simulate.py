@@ -11,13 +11,14 @@ import pytest
 
 from tsclassify.cli import main
 from tsclassify.errors import InputError
-from tsclassify.ledger import Ledger, Tally
+from tsclassify.ledger import Tally
 from tsclassify.ledger.moments import DAY, micros
 from tsclassify.policy import Policy
 from tsclassify.review import Tenant, simulate
 from tsclassify.review.observed import daily
 from tsclassify.review.simulate import simulate_days
 from tsclassify.review.trend import MATERIAL_RATIO, alpha_of_look, trend
+from tsclassify.standing import Ledger
 from tsclassify.standing.history import load
 
 T0 = dt.datetime(2021, 1, 4, tzinfo=dt.UTC)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tsclassify.data.crosswalk import load_crosswalk
 
 from tsclassify.decision import Action, Decision, Finding
 from tsclassify.dsa import check_statement, statement_of_reasons
@@ -16,7 +18,7 @@ from tsclassify.dsa.statement import CROSSWALK
 from tsclassify.errors import InputError
 from tsclassify.policy import Policy, shipped_names
 from tsclassify.records import Piece
-from tsclassify.standing import account_notice
+from tsclassify.standing import Ledger, account_notice, appeal_letter, reporter_letter
 from tsclassify.taxonomy import CATEGORIES
 
 AT = dt.datetime(2021, 1, 8, 10, 0, tzinfo=dt.UTC)
@@ -49,11 +51,19 @@ def decision(policy: Policy, actions: list[str], categories: list[str] | None = 
     )
 
 
+def restricting(policy: Policy) -> list[str]:
+    return [name for name, rule in policy.actions.items() if rule.dsa is not None]
+
+
 @pytest.mark.parametrize("policy", PACKS, ids=lambda policy: f"{policy.name}-{policy.version}")
 def test_statements_of_every_action_pass(policy: Policy) -> None:
     for action in policy.actions:
         for category in policy.categories:
             made = decision(policy, [action], [category])
+            if action not in restricting(policy):
+                with pytest.raises(InputError, match="must restrict something"):
+                    statement_of_reasons(made, policy)
+                continue
             statement = statement_of_reasons(made, policy, ends_at=AT + dt.timedelta(days=7))
             assert check_statement(statement) == ()
             assert statement["application_date"] == "2021-01-08"
@@ -63,7 +73,7 @@ def test_statements_of_every_action_pass(policy: Policy) -> None:
 
 @pytest.mark.parametrize("policy", PACKS, ids=lambda policy: f"{policy.name}-{policy.version}")
 def test_a_statement_holds_no_words_names_or_scores(policy: Policy) -> None:
-    text = json.dumps(statement_of_reasons(decision(policy, list(policy.actions)), policy))
+    text = json.dumps(statement_of_reasons(decision(policy, restricting(policy)), policy))
     for private in ("zorp", "user-handle-7", "acme-forum", "post-17", "0.91", "91"):
         assert private not in text.replace(statement_puid(text), "")
 
@@ -86,34 +96,138 @@ def test_every_category_has_a_place_and_keywords_lie_under_their_category() -> N
         assert keyword == "KEYWORD_OTHER" or keyword in dsa.KEYWORDS[category]
 
 
-def test_an_action_that_restricts_nothing_is_stated_in_words() -> None:
-    policy = Policy.load("hosting-provider")
-    statement = statement_of_reasons(decision(policy, ["notify_tenant"]), policy)
-    assert statement["decision_visibility"] == ["DECISION_VISIBILITY_OTHER"]
-    assert "removed" in statement["decision_visibility_other"]
+def test_the_statement_and_the_crosswalk_say_the_same() -> None:
+    table = load_crosswalk("eu-dsa")
+    for ours, (category, keyword, _, relation) in CROSSWALK.items():
+        first = table.theirs(ours)[0]
+        name, _, word = first.theirs.partition("/")
+        assert category == f"STATEMENT_CATEGORY_{name}"
+        assert keyword == (f"KEYWORD_{word}" if word else "KEYWORD_OTHER")
+        assert relation == (first.relation if word else "none")
+
+
+SOCIAL = Policy.load("social-platform")
 
 
 def test_the_same_decision_gives_the_same_puid_and_another_one_another() -> None:
-    policy = Policy.load("hosting-provider")
-    one = decision(policy, ["notify_tenant"])
-    puid = statement_of_reasons(one, policy)["puid"]
-    assert puid == statement_of_reasons(one, policy)["puid"]
-    assert puid != statement_of_reasons(replace(one, id="post-18"), policy)["puid"]
+    one = decision(SOCIAL, ["remove_post"])
+    puid = statement_of_reasons(one, SOCIAL)["puid"]
+    assert puid == statement_of_reasons(one, SOCIAL)["puid"]
+    assert puid != statement_of_reasons(replace(one, id="post-18"), SOCIAL)["puid"]
 
 
 def test_a_decision_that_does_nothing_has_no_statement() -> None:
-    policy = Policy.load("hosting-provider")
+    removed = decision(SOCIAL, ["remove_post"])
     for made, says in (
-        (replace(decision(policy, []), tier="none"), "nothing to state"),
-        (replace(decision(policy, ["notify_tenant"]), findings=()), "nothing to state"),
-        (replace(decision(policy, ["notify_tenant"]), at=None), "time of the act"),
-        (replace(decision(policy, ["notify_tenant"]), at=AT.replace(year=2019)), "application_date must lie from"),
-        (replace(decision(policy, ["notify_tenant"]), policy_sha256="0" * 64), "must be the one that decided"),
+        (replace(decision(SOCIAL, []), tier="none"), "must restrict something"),
+        (decision(SOCIAL, ["warn"]), "must restrict something"),
+        (replace(removed, findings=()), "nothing to state"),
+        (replace(removed, at=None), "time of the act"),
+        (replace(removed, at=AT.replace(year=2019)), "application_date must lie from"),
+        (replace(removed, policy_sha256="0" * 64), "must be the one that decided"),
+        (replace(removed, review=True), "a person has to look first, got nobody on record"),
+        (replace(removed, mode="shadow"), "shadow mode"),
     ):
         with pytest.raises(InputError, match=says):
-            statement_of_reasons(made, policy)
+            statement_of_reasons(made, SOCIAL)
     with pytest.raises(InputError, match="must be one of the policy's"):
-        statement_of_reasons(decision(policy, ["notify_tenant"]), policy, actions=["burn"])
+        statement_of_reasons(removed, SOCIAL, actions=["burn"])
+
+
+def needing(policy: Policy, action: str, humans: int) -> Decision:
+    made = decision(policy, [])
+    rule = policy.actions[action]
+    return replace(
+        made, actions=(Action(action, rule.scope, None, {"humans": humans}, rule.says),), text_sha256="1" * 64
+    )
+
+
+def test_who_decided_is_told_from_the_ledger_and_never_from_what_the_policy_asks(tmp_path: Path) -> None:
+    made = needing(SOCIAL, "suspend_account", 2)
+    later = AT + dt.timedelta(hours=3)
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        ledger.record(made)
+        for by in ("H1 ", "h1"):
+            ledger.human_action("approve", "suspend_account", item="post-17", by=by, role="moderator", at=AT)
+            for call in (account_notice, statement_of_reasons):
+                with pytest.raises(InputError, match="needs the approval of 2 people, got 1 on record"):
+                    call(made, SOCIAL, ledger=ledger)
+        ledger.human_action("approve", "suspend_account", item="post-17", by="h2", role="duty officer", at=later)
+        statement = statement_of_reasons(made, SOCIAL, ledger=ledger)
+        assert statement["automated_decision"] == "AUTOMATED_DECISION_PARTIALLY"
+        text = account_notice(made, SOCIAL, ledger=ledger)
+        assert "Who decided: two people (moderator and duty officer)" in text
+        assert "from 08 January 2021, 13:00 UTC" in text
+
+
+def test_source_and_automation_of_a_statement_come_from_the_record(tmp_path: Path) -> None:
+    made = replace(decision(SOCIAL, ["remove_post"]), text_sha256="1" * 64)
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        ledger.record(made)
+        alone = statement_of_reasons(made, SOCIAL, ledger=ledger)
+        assert (alone["source_type"], alone["automated_decision"]) == ("SOURCE_VOLUNTARY", "AUTOMATED_DECISION_FULLY")
+        ledger.reported("post-17", at=AT, source="article_16", by="r1")
+        ledger.reviewed("post-17", "upheld", by="h1", reason="r", at=AT, role="moderator")
+        told = statement_of_reasons(made, SOCIAL, ledger=ledger)
+        assert (told["source_type"], told["automated_decision"]) == (
+            "SOURCE_ARTICLE_16",
+            "AUTOMATED_DECISION_PARTIALLY",
+        )
+        ledger.reviewed("post-17", "cleared", by="h2", reason="r", at=AT + dt.timedelta(hours=1))
+        with pytest.raises(InputError, match="must restrict something, got tier none"):
+            statement_of_reasons(made, SOCIAL, ledger=ledger)
+
+
+def test_an_internal_action_is_never_told() -> None:
+    made = decision(SOCIAL, ["remove_post", "refer_law_enforcement"])
+    for told in (account_notice(made, SOCIAL), json.dumps(statement_of_reasons(made, SOCIAL))):
+        assert "police" not in told
+
+
+def test_illegal_content_is_a_ground_of_its_own_and_each_restriction_may_end_by_itself() -> None:
+    made = decision(SOCIAL, ["remove_post", "suspend_account"])
+    end = AT + dt.timedelta(days=7)
+    statement = statement_of_reasons(
+        made, SOCIAL, illegal_ground="section 1 of a law", ends_at={"decision_account": end}
+    )
+    assert statement["decision_ground"] == "DECISION_GROUND_ILLEGAL_CONTENT"
+    assert statement["end_date_account_restriction"] == "2021-01-15"
+    assert "end_date_visibility_restriction" not in statement
+
+
+def test_an_author_is_told_what_the_hosted_platform_was_asked() -> None:
+    policy = Policy.load("hosting-provider")
+    text = account_notice(decision(policy, ["notify_tenant"]), policy)
+    assert "What acme-forum was asked: we send the customer the item" in text
+    assert "It is acme-forum that decides" in text
+
+
+def test_the_sentence_concerned_is_quoted_where_the_text_is_at_hand() -> None:
+    text = account_notice(decision(SOCIAL, ["remove_post"]), SOCIAL, text="zorp you all. A fine day.")
+    assert "The sentence concerned: “zorp you all.”" in text
+
+
+def test_letters_tell_the_reporter_and_the_account_of_the_outcome(tmp_path: Path) -> None:
+    made = replace(decision(SOCIAL, ["remove_post"]), text_sha256="1" * 64)
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        ledger.record(made)
+        ledger.reported("post-17", at=AT, source="article_16", by="r1")
+        letter = reporter_letter(ledger, "post-17", SOCIAL, by="R1")
+        assert "we remove the post" in letter
+        assert "software alone" in letter
+        with pytest.raises(InputError, match="got no such report"):
+            reporter_letter(ledger, "post-17", SOCIAL, by="r2")
+        ledger.reviewed("post-17", "upheld", by="h1", reason="r", at=AT)
+        ledger.appeal("post-17", at=AT + dt.timedelta(days=1))
+        with pytest.raises(InputError, match="must have been answered"):
+            appeal_letter(ledger, "post-17", SOCIAL)
+        ledger.appeal("post-17", at=AT + dt.timedelta(days=2), outcome="denied", by="H1", reason="it is a threat")
+        with pytest.raises(InputError, match="a person who did not decide, got one who did"):
+            appeal_letter(ledger, "post-17", SOCIAL)
+        ledger.appeal("post-17", at=AT + dt.timedelta(days=3), outcome="granted", by="h2", reason="it quotes a song")
+        answer = appeal_letter(ledger, "post-17", SOCIAL)
+        assert "no longer counts" in answer
+        assert "it quotes a song" in answer
 
 
 GOOD: dict[str, Any] = {

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tsclassify.dsa import statement_of_reasons as statement_of_reasons
     from tsclassify.evaluation import Report as Report
     from tsclassify.evaluation import evaluate as evaluate
-    from tsclassify.ledger import Ledger as Ledger
     from tsclassify.policy import Breaker as Breaker
     from tsclassify.policy import Policy as Policy
     from tsclassify.records import Explanation as Explanation
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from tsclassify.review import PlatformReview as PlatformReview
     from tsclassify.review import review_platform as review_platform
     from tsclassify.scores import Scores as Scores
+    from tsclassify.standing import Ledger as Ledger
 
 _HOMES = {
     "Breaker": "tsclassify.policy",
@@ -34,7 +34,7 @@ _HOMES = {
     "Explanation": "tsclassify.records",
     "GateError": "tsclassify.errors",
     "InputError": "tsclassify.errors",
-    "Ledger": "tsclassify.ledger",
+    "Ledger": "tsclassify.standing",
     "LedgerError": "tsclassify.errors",
     "Piece": "tsclassify.records",
     "PlatformReview": "tsclassify.review",

@@ -117,6 +117,8 @@ class Action:
         Obligation to amount, for example ``{"humans": 2, "evidence": 25}``.
     says
         What is done, in plain words.
+    internal
+        True when nobody outside is told of it.
     """
 
     id: str
@@ -124,6 +126,12 @@ class Action:
     within_s: int | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
     says: str = ""
+    internal: bool = False
+
+    @property
+    def is_free(self) -> bool:
+        """True when it waits for no person and needs no evidence beyond the item itself."""
+        return not self.needs.get("humans") and self.needs.get("evidence", 0) <= 1
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -132,6 +140,7 @@ class Action:
             "within_s": self.within_s,
             "needs": dict(self.needs),
             "says": self.says,
+            "internal": self.internal,
         }
 
 
@@ -227,6 +236,10 @@ class Decision:
         How the decision may be contested, in a sentence, or empty.
     withheld
         Actions that a guard withheld.
+    proceeds
+        True when the policy lets the actions go ahead while a person still has to look (``on_unknown: proceed``).
+    policy_as_of
+        Date that was asked for in place of the policy in force at the time of the act, or empty.
     """
 
     id: str | None
@@ -257,6 +270,23 @@ class Decision:
     source_url: str = ""
     appeal: str = ""
     withheld: tuple[Action, ...] = ()
+    proceeds: bool = False
+    policy_as_of: str = ""
+
+    @property
+    def proposed(self) -> tuple[Action, ...]:
+        """Actions that wait for people: for one who looks first, for approvals, or for more evidence than one item."""
+        if self.mode == "shadow":
+            return ()
+        waits = self.review and not self.proceeds
+        return self.withheld + tuple(action for action in self.actions if waits or not action.is_free)
+
+    @property
+    def due(self) -> tuple[Action, ...]:
+        """Actions that wait for nobody; in shadow mode nothing is to be done, so none."""
+        if self.mode == "shadow" or (self.review and not self.proceeds):
+            return ()
+        return tuple(action for action in self.actions if action.is_free)
 
     def why(self) -> str:
         """Why the item was treated as it was, in plain sentences, one paragraph for each question.
@@ -282,6 +312,8 @@ class Decision:
             "tier": self.tier,
             "review": self.review,
             "actions": [action.to_dict() for action in self.actions],
+            "proposed": [action.id for action in self.proposed],
+            "due": [action.id for action in self.due],
             "findings": [finding.to_dict() for finding in self.findings],
             "contexts": [note.to_dict() for note in self.contexts],
             "trace": [node.to_dict() for node in self.trace],
@@ -304,6 +336,8 @@ class Decision:
             "tier_title": self.tier_title,
             "appeal": self.appeal,
             "withheld": [action.to_dict() for action in self.withheld],
+            "proceeds": self.proceeds,
+            "policy_as_of": self.policy_as_of,
         }
 
     @classmethod
@@ -367,4 +401,6 @@ class Decision:
             change=form["change"],
             tier_title=form["tier_title"],
             appeal=form["appeal"],
+            proceeds=form.get("proceeds", False),
+            policy_as_of=form.get("policy_as_of", ""),
         )

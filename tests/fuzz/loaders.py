@@ -262,7 +262,7 @@ def _odd_arrays(rng: random.Random, arrays: dict[str, Any]) -> bytes:
 
 def ledger() -> Target:
     """An import of any bytes is refused whole, or leaves a ledger that verifies and can be read."""
-    from tsclassify.ledger import Ledger
+    from tsclassify.standing import Ledger
 
     folder = _folder("ledger")
     with Ledger.open(folder / "seed.db") as seed:

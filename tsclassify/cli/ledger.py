@@ -121,7 +121,7 @@ def record(ledger: str, events: str, policy_name: str | None, model: str | None,
 
     Example: tsclassify ledger record ledger.db posts.jsonl --policy hosting-provider
     """
-    from tsclassify.ledger import Ledger
+    from tsclassify.standing import Ledger
 
     decider = _Decider(policy_name, model)
     with Ledger.open(ledger) as book:
@@ -137,7 +137,7 @@ def record(ledger: str, events: str, policy_name: str | None, model: str | None,
 @click.option("--head", help="A hash noted earlier: finds rows that were cut off.")
 def verify(ledger: str, head: str | None) -> None:
     """Check every row of LEDGER against the chain; exit status 3 when one does not hold."""
-    from tsclassify.ledger import Ledger
+    from tsclassify.standing import Ledger
 
     with Ledger.open(ledger, read_only=True) as book:
         found = book.verify(head=head)
@@ -151,7 +151,7 @@ def verify(ledger: str, head: str | None) -> None:
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="JSONL file to write.")
 def export(ledger: str, output: str) -> None:
     """Write LEDGER as JSONL with every hash."""
-    from tsclassify.ledger import Ledger
+    from tsclassify.standing import Ledger
 
     with Ledger.open(ledger, read_only=True) as book:
         click.echo(f"{book.export(output)} events written to {output}")
@@ -162,7 +162,7 @@ def export(ledger: str, output: str) -> None:
 @click.argument("source", type=click.Path(dir_okay=False))
 def import_(ledger: str, source: str) -> None:
     """Take over the export SOURCE into LEDGER, checking its chain."""
-    from tsclassify.ledger import Ledger
+    from tsclassify.standing import Ledger
 
     with Ledger.open(ledger) as book:
         click.echo(f"{book.import_(source)} events taken over, head {book.head}")
@@ -174,13 +174,97 @@ def import_(ledger: str, source: str) -> None:
 @click.option("--reason", required=True, help="Why, in a few words.")
 @click.option("--at", required=True, help="When, like 2021-01-08T10:00:00Z.")
 @click.option("--by", default="", help="Who.")
-def void(ledger: str, item: str, reason: str, at: str, by: str) -> None:
+@click.option("--tenant", help="Whose item it is, where several have this id.")
+def void(ledger: str, item: str, reason: str, at: str, by: str, tenant: str | None) -> None:
     """Void the decisions on ITEM in LEDGER; they stay on record and no longer count."""
-    from tsclassify.ledger import Ledger
+    from tsclassify.standing import Ledger
 
     with Ledger.open(ledger, create=False) as book:
-        done = book.void(item, reason=reason, at=at, by=by)
+        done = book.void(item, reason=reason, at=at, by=by, tenant=tenant)
     click.echo(f"{done.n_recorded} voided")
+
+
+@command.command(name="show")
+@click.argument("ledger", type=click.Path(dir_okay=False))
+@click.argument("item")
+@click.option("--tenant", help="Whose item it is, where several have this id.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record.")
+def show(ledger: str, item: str, tenant: str | None, as_json: bool) -> None:
+    """Everything that LEDGER holds about ITEM: the decision, what people did, what was taken, what is missing."""
+    from tsclassify.ledger.item import read_item
+    from tsclassify.standing import Ledger
+    from tsclassify.terminal import plain
+
+    with Ledger.open(ledger, read_only=True) as book:
+        record = read_item(book, item, tenant=tenant)
+    if as_json:
+        click.echo(msgspec.json.encode(record.to_dict()).decode())
+        return
+    owner = f" of {record.decision.tenant}" if record.decision.tenant else ""
+    lines = [f"{item}{owner}: tier {record.tier} by {record.decision.policy_name} {record.decision.policy_version}"]
+    for taken in record.taken:
+        when = "" if taken.at is None else f" on {taken.at:%Y-%m-%d %H:%M}"
+        lines.append(f"  taken: {taken.action.id}{when}, {taken.people} people")
+    lines += [f"  missing: {record.missing}"] if record.missing else []
+    for seq, _, event in record.events:
+        words = [f"{event.at:%Y-%m-%d %H:%M}", event_kind(event)]
+        words += [
+            str(getattr(event, name)) for name in ("outcome", "action", "step", "source") if getattr(event, name, "")
+        ]
+        words += [f"by {event.by}"] if event.by else []
+        lines.append(f"  row {seq}: {' '.join(words)}")
+    for line in lines:
+        click.echo(plain(line))
+
+
+def event_kind(event: Event) -> str:
+    from tsclassify.ledger.events import kind_of
+
+    return kind_of(event)
+
+
+@command.command(name="list")
+@click.argument("ledger", type=click.Path(dir_okay=False))
+@click.option("--tenant", help="Only rows of this tenant.")
+@click.option("--actor", help="Only rows of this account.")
+@click.option("--kind", "kinds", multiple=True, help="Only rows of this kind; may be given several times.")
+@click.option("--at", help="Only rows known by this moment.")
+def list_(ledger: str, tenant: str | None, actor: str | None, kinds: tuple[str, ...], at: str | None) -> None:
+    """List the rows of LEDGER in order: row, time, kind, whose, tier."""
+    from tsclassify.ledger.moments import iso
+    from tsclassify.standing import Ledger
+    from tsclassify.terminal import plain
+
+    with Ledger.open(ledger, read_only=True) as book:
+        for row in book.events(tenant=tenant, actor=actor, kinds=list(kinds) or None, at=at):
+            event: Any = row.event
+            named = [str(getattr(event, name)) for name in ("id", "item", "notice") if getattr(event, name, None)]
+            cells = [str(row.seq), iso(row.at) or "", row.kind, *named[:1], event.tenant or "-", row.tier or "-"]
+            click.echo(plain("  ".join(cells)))
+
+
+@command.command(name="head")
+@click.argument("ledger", type=click.Path(dir_okay=False))
+def head(ledger: str) -> None:
+    """Print how many rows LEDGER has and the hash of the last: keep it where the ledger's owner cannot write."""
+    from tsclassify.standing import Ledger
+
+    with Ledger.open(ledger, read_only=True) as book:
+        click.echo(f"{len(book)} {book.head}")
+
+
+@command.command(name="backup")
+@click.argument("ledger", type=click.Path(dir_okay=False))
+@click.argument("target", type=click.Path(dir_okay=False))
+def backup(ledger: str, target: str) -> None:
+    """Copy LEDGER to the new file TARGET while others may write to it, and check the copy."""
+    from tsclassify.standing import Ledger
+
+    with Ledger.open(ledger, read_only=True) as book:
+        copy = book.backup(target)
+    if not copy:
+        raise GateError(f"{Path(target).name}: {copy}")
+    click.echo(str(copy))
 
 
 @command.command(name="replay")
@@ -190,9 +274,9 @@ def void(ledger: str, item: str, reason: str, at: str, by: str) -> None:
 @click.option("--as-of", help="Take the policy version in force on this date; the newest if left out.")
 def replay(ledger: str, case: str, policy_name: str, as_of: str | None) -> None:
     """Record a CASE, such as january-2021, in LEDGER as the policy would have decided it."""
-    from tsclassify.ledger import Ledger
     from tsclassify.ledger.case import load_case
     from tsclassify.policy import Policy
+    from tsclassify.standing import Ledger
 
     found = load_case(case)
     policy = Policy.load(policy_name, as_of=as_of)
@@ -209,8 +293,8 @@ def replay(ledger: str, case: str, policy_name: str, as_of: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the record.")
 def standing(ledger: str, subject: str, policy_name: str, at: str, as_json: bool) -> None:
     """Strikes, steps due and steps to reverse of SUBJECT, an account or a tenant."""
-    from tsclassify.ledger import Ledger
     from tsclassify.policy import Policy
+    from tsclassify.standing import Ledger
 
     with Ledger.open(ledger, read_only=True) as book:
         found = book.standing(subject, Policy.load(policy_name, as_of=at[:10]), at=at)

@@ -39,9 +39,9 @@ def command(
     import msgspec
 
     from tsclassify.io.outputs import check_output
-    from tsclassify.ledger import Ledger
     from tsclassify.policy import Policy
     from tsclassify.review import read_labelled, review_platform
+    from tsclassify.standing import Ledger
 
     at = f"{as_of}T00:00:00Z" if len(as_of) == 10 else as_of
     policy = Policy.load(policy_name, as_of=at[:10])

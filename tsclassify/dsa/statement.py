@@ -1,6 +1,8 @@
-"""Statements of reasons in the field names of the EU DSA Transparency Database, from the decision record alone.
+"""Statements of reasons in the field names of the EU DSA Transparency Database, from the record alone.
 
-A statement is public: it holds no words of the post, no account, no tenant and no score.
+A statement is public: it holds no words of the post, no account, no tenant and no score. It tells only of restrictions
+that were taken: one that still waits for a person is refused. The duty to file binds online platforms; a provider that
+only hosts gives reasons to the person concerned and files nothing.
 """
 
 from __future__ import annotations
@@ -16,14 +18,26 @@ from urllib.parse import urlsplit
 
 from tsclassify.dsa import fields as dsa
 from tsclassify.errors import InputError
+from tsclassify.ledger import events as ev
+from tsclassify.ledger.item import ItemRecord, TakenAction, read_item, record_of
 from tsclassify.ledger.moments import moment
 from tsclassify.records import Truth
 
 if TYPE_CHECKING:
     from tsclassify.decision import Decision
+    from tsclassify.ledger.ledger import EventLog
     from tsclassify.policy import Policy
 
-__all__ = ["CROSSWALK", "FieldFault", "check_statement", "statement_of_reasons"]
+__all__ = [
+    "CROSSWALK",
+    "WORDS",
+    "FieldFault",
+    "and_",
+    "check_statement",
+    "stated_actions",
+    "statement_of_reasons",
+    "unique",
+]
 
 CROSSWALK: Final[Mapping[str, tuple[str, str, str, str]]] = {
     # The violence category has no keyword for a threat to one person: KEYWORD_OTHER with words says so, where
@@ -38,12 +52,18 @@ CROSSWALK: Final[Mapping[str, tuple[str, str, str, str]]] = {
     "incitement": ("STATEMENT_CATEGORY_VIOLENCE", "KEYWORD_INCITEMENT_VIOLENCE_HATRED", "", "broader"),
     "harm_wish": ("STATEMENT_CATEGORY_VIOLENCE", "KEYWORD_OTHER", "wish that somebody comes to harm", "none"),
     "glorification": ("STATEMENT_CATEGORY_VIOLENCE", "KEYWORD_OTHER", "praise of violence", "none"),
-    "hate": ("STATEMENT_CATEGORY_ILLEGAL_OR_HARMFUL_SPEECH", "KEYWORD_HATE_SPEECH", "", "narrower"),
+    # The keyword for hate speech means illegal incitement to hatred, which no model can find.
+    "hate": (
+        "STATEMENT_CATEGORY_ILLEGAL_OR_HARMFUL_SPEECH",
+        "KEYWORD_OTHER",
+        "attack on people for who they are",
+        "none",
+    ),
     "abuse": ("STATEMENT_CATEGORY_OTHER_VIOLATION_TC", "KEYWORD_OTHER", "abuse without a threat", "none"),
 }
 """Category to the DSA category, keyword, words for ``KEYWORD_OTHER``, and how the keyword relates to ours."""
 
-_WORDS: Final[Mapping[str, str]] = {
+WORDS: Final[Mapping[str, str]] = {
     "violent_threat": "a threat of physical violence",
     "facility_threat": "a threat of violence against a building, a site or infrastructure",
     "incitement": "a call on others to do violence",
@@ -81,9 +101,11 @@ def statement_of_reasons(
     decision: Decision,
     policy: Policy | str | os.PathLike[str],
     *,
+    ledger: EventLog | None = None,
     actions: Sequence[str] | None = None,
+    illegal_ground: str = "",
     applied_at: dt.datetime | str | None = None,
-    ends_at: dt.datetime | str | None = None,
+    ends_at: dt.datetime | str | Mapping[str, dt.datetime | str] | None = None,
     territory: Sequence[str] = dsa.COUNTRIES,
     is_automated: bool | None = None,
 ) -> dict[str, Any]:
@@ -95,16 +117,23 @@ def statement_of_reasons(
         The record of a decision that acts; it must say when the act was.
     policy
         The policy that made it, or what ``Policy.load`` takes.
+    ledger
+        Where the decision is recorded: people's rulings and approvals, reports and times are taken from it. Without
+        one no person counts as having looked.
     actions
-        Ids of the actions taken; None takes those that the decision recommends.
+        Ids of the actions to state, of those that were taken; None states all that restrict something.
+    illegal_ground
+        The law that the content breaks, in words: the ground is then illegal content, else the policy's own terms.
     applied_at
-        When the restriction starts; None takes the time of the act.
+        When the restriction starts; None takes when it was taken.
     ends_at
-        When it ends; None is for an indefinite one.
+        When it ends, for every restriction, or a mapping from a restriction (``decision_account``) to its end; None
+        is for an indefinite one.
     territory
         Country codes in which it applies, by default the whole European Economic Area.
     is_automated
-        True when no person looked. None says "partly automated" when an obligation calls for people, else "fully".
+        True when no person took part, False when software took none. None tells it from the record: fully automated
+        when nobody is on record, else partly, since the software found it.
 
     Returns
     -------
@@ -114,12 +143,9 @@ def statement_of_reasons(
     Raises
     ------
     InputError
-        When there is nothing to state, or the database would refuse the statement; every field is named.
-
-    Notes
-    -----
-    An action that restricts nothing in the database's terms, such as a notice that asks for removal, is stated as
-    ``DECISION_VISIBILITY_OTHER`` with its words.
+        When something is missing before the restriction counts as taken, when nothing that was taken restricts
+        anything (notices and escalations do not), or when the database would refuse the statement; every field is
+        named.
     """
     from tsclassify.decision import Decision as Record
     from tsclassify.policy import as_policy
@@ -128,36 +154,44 @@ def statement_of_reasons(
         raise InputError(f"statement: decision must be a Decision, got {type(decision).__name__}")
     policy = as_policy(policy)
     _same_policy(decision, policy)
-    taken = [action.id for action in decision.actions] if actions is None else list(actions)
-    unknown = [action for action in taken if action not in policy.actions]
-    if unknown:
-        raise InputError(f"statement: action must be one of the policy's, got {unknown[0]!r}")
-    acting = [finding for finding in decision.findings if finding.level == "act"] or list(decision.findings)
-    if not taken or not acting:
-        raise InputError(f"statement: decision must act on a finding, got tier {decision.tier} with nothing to state")
     if decision.at is None:
         raise InputError("statement: decision must have the time of the act, got none")
-    start = decision.at if applied_at is None else moment(applied_at, "statement: applied_at")
+    record = record_of(decision)
+    if ledger is not None and decision.id is not None:
+        record = read_item(ledger, decision.id, policy=policy, tenant=decision.tenant)
+    acting = [finding for finding in decision.findings if finding.level == "act"] or list(decision.findings)
+    if not acting:
+        raise InputError(f"statement: decision must act on a finding, got tier {record.tier} with nothing to state")
+    stated = stated_actions(record, policy, actions, "statement")
+    stated = [each for each in stated if policy.actions[each.action.id].dsa is not None]
+    if not stated:
+        raise InputError(
+            f"statement: action must restrict something, got tier {record.tier} with none that does",
+            hint="notices and escalations are no restrictions",
+        )
+    taken = [each.action.id for each in stated]
+    start = _start(stated, decision) if applied_at is None else moment(applied_at, "statement: applied_at")
     rules = [policy.actions[action] for action in taken]
     statement: dict[str, Any] = {
         **_restriction(rules),
-        **_ground(decision, policy, acting),
+        **_ground(policy, acting, illegal_ground),
         **_category(policy, [finding.category for finding in acting]),
         "content_type": ["CONTENT_TYPE_APP" if any(rule.scope == "app" for rule in rules) else "CONTENT_TYPE_TEXT"],
         "content_date": _date(decision.at),
         "application_date": _date(start),
         "territorial_scope": sorted(territory),
         "decision_facts": _facts(decision, policy, rules, acting),
-        "source_type": "SOURCE_VOLUNTARY",
+        "source_type": _source(record),
         "automated_detection": "Yes",
-        "automated_decision": _automated(rules, is_automated),
+        "automated_decision": _automated(record, is_automated),
         "puid": _puid(decision, taken, start),
     }
     if decision.language is Truth.TRUE and len(policy.languages.tested) == 1:
         statement["content_language"] = policy.languages.tested[0].upper()
-    if ends_at is not None:
-        end = _date(moment(ends_at, "statement: ends_at"))
-        statement.update({_END[name]: end for name in dsa.RESTRICTIONS if name in statement})
+    for name in dsa.RESTRICTIONS:
+        end = ends_at.get(name) if isinstance(ends_at, Mapping) else ends_at
+        if end is not None and name in statement:
+            statement[_END[name]] = _date(moment(end, "statement: ends_at"))
     faults = check_statement(statement)
     if faults:
         raise InputError("statement: " + "; ".join(map(str, faults)))
@@ -199,18 +233,66 @@ def _restriction(rules: Sequence[Any]) -> dict[str, Any]:
                 found[name] = value
     if visibility:
         found["decision_visibility"] = visibility
-    if not found:
-        words = "; ".join(dict.fromkeys(rule.says for rule in rules))
-        return {"decision_visibility": ["DECISION_VISIBILITY_OTHER"], "decision_visibility_other": _cut(words, 500)}
     if any(rule.scope in {"tenant", "app"} for rule in rules):
         found["account_type"] = "ACCOUNT_TYPE_BUSINESS"
     return found
 
 
-def _ground(decision: Decision, policy: Policy, acting: Sequence[Any]) -> dict[str, Any]:
+def stated_actions(record: ItemRecord, policy: Policy, actions: Sequence[str] | None, place: str) -> list[TakenAction]:
+    """Actions that may be told: those that were taken and are not internal.
+
+    Raises
+    ------
+    InputError
+        When an action asked for was not taken, or anything is missing before one is.
+    """
+    asked = None if actions is None else list(actions)
+    unknown = [action for action in asked or () if action not in policy.actions]
+    if unknown:
+        raise InputError(f"{place}: action must be one of the policy's, got {unknown[0]!r}")
+    told = {name for name in policy.actions if not policy.actions[name].internal}
+    taken = [each for each in record.taken if each.action.id in told and (asked is None or each.action.id in asked)]
+    not_taken = [name for name in asked or () if name not in {each.action.id for each in taken}]
+    names_missing = [part for part in record.missing.split("; ") if part and part.partition(" ")[0] in told]
+    if record.missing and (not record.taken or not_taken or (asked is None and names_missing)):
+        raise InputError(f"{place}: what is told must have been done: {record.missing}", hint="pass ledger=...")
+    if not_taken:
+        raise InputError(f"{place}: action must have been taken, got {not_taken[0]} at tier {record.tier}")
+    return taken
+
+
+def _start(stated: Sequence[TakenAction], decision: Decision) -> dt.datetime:
+    times = [each.at for each in stated if each.at is not None]
+    start = max(times) if times else decision.at
+    if start is None:
+        raise InputError("statement: decision must have the time of the act, got none")
+    return start
+
+
+def _source(record: ItemRecord) -> str:
+    """Where the case came from: a notice before the decision, the most formal of several, or the provider itself."""
+    sources = {event.source for event in record.of_kind(ev.Reported)}
+    for source, value in (
+        ("article_16", "SOURCE_ARTICLE_16"),
+        ("trusted_flagger", "SOURCE_TRUSTED_FLAGGER"),
+        ("authority", "SOURCE_TYPE_OTHER_NOTIFICATION"),
+        ("user", "SOURCE_TYPE_OTHER_NOTIFICATION"),
+    ):
+        if source in sources:
+            return value
+    return "SOURCE_VOLUNTARY"
+
+
+def _ground(policy: Policy, acting: Sequence[Any], illegal_ground: str) -> dict[str, Any]:
     clauses = dict.fromkeys(finding.clause for finding in acting if finding.clause)
     words = "; ".join(f"{clause}: {policy.clauses[clause]}" for clause in clauses if clause in policy.clauses)
-    reads = _and([_WORDS.get(category, category.replace("_", " ")) for category in _unique(acting)])
+    reads = and_([WORDS.get(category, category.replace("_", " ")) for category in unique(acting)])
+    if illegal_ground:
+        return {
+            "decision_ground": "DECISION_GROUND_ILLEGAL_CONTENT",
+            "illegal_content_legal_ground": _cut(illegal_ground, 500),
+            "illegal_content_explanation": _cut(f"The text reads as {reads}. The law: {illegal_ground}.", 2000),
+        }
     return {
         "decision_ground": "DECISION_GROUND_INCOMPATIBLE_CONTENT",
         "decision_ground_reference_url": policy.source.url,
@@ -247,7 +329,7 @@ def _category(policy: Policy, categories: Sequence[str]) -> dict[str, Any]:
 
 
 def _facts(decision: Decision, policy: Policy, rules: Sequence[Any], acting: Sequence[Any]) -> str:
-    reads = _and([_WORDS.get(category, category.replace("_", " ")) for category in _unique(acting)])
+    reads = and_([WORDS.get(category, category.replace("_", " ")) for category in unique(acting)])
     signals = [name.replace("_", " ") for name, state in decision.signals.items() if state == "true"]
     parts = [
         f"A model that scores text found that the post reads as {reads}.",
@@ -257,13 +339,14 @@ def _facts(decision: Decision, policy: Policy, rules: Sequence[Any], acting: Seq
         parts.append(f"The text was also found to be or to have: {', '.join(signals)}.")
     lowered = [note for note in decision.contexts if note.effect == "lowered"]
     parts += [f"The context {note.id.replace('_', ' ')} was taken into account." for note in lowered]
+    # Only of restrictions: what stays inside the house is told nobody.
     parts.append("What was done: " + "; ".join(dict.fromkeys(rule.says for rule in rules)) + ".")
     return _cut(" ".join(parts), 5000)
 
 
-def _automated(rules: Sequence[Any], is_automated: bool | None) -> str:
+def _automated(record: ItemRecord, is_automated: bool | None) -> str:
     if is_automated is None:
-        is_automated = not any(rule.needs.humans for rule in rules)
+        is_automated = not any(each.people for each in record.taken)
     return "AUTOMATED_DECISION_FULLY" if is_automated else "AUTOMATED_DECISION_PARTIALLY"
 
 
@@ -276,11 +359,11 @@ def _puid(decision: Decision, actions: Sequence[str], start: dt.datetime) -> str
     return hashlib.sha256("\x1f".join(part or "" for part in parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _unique(findings: Sequence[Any]) -> list[str]:
+def unique(findings: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(finding.category for finding in findings))
 
 
-def _and(words: Sequence[str]) -> str:
+def and_(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 

@@ -25,7 +25,7 @@ from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
 if TYPE_CHECKING:
-    from tsclassify.ledger.ledger import Ledger
+    from tsclassify.ledger.ledger import EventLog
     from tsclassify.policy import Policy
 
 __all__ = ["Case", "Fact", "load_case"]
@@ -105,7 +105,7 @@ class Case:
             events.append(event)
         return sorted(events, key=lambda event: event.at or _START)
 
-    def record(self, ledger: Ledger, policy: Policy) -> int:
+    def record(self, ledger: EventLog, policy: Policy) -> int:
         """Record the replay in a ledger, each decision when its post was seen; returns how many rows were added."""
         seen = {row["from"]: row.get("seen_at", {}).get(policy.kind) for row in self.rows if row["kind"] == "stream"}
         added = 0

@@ -1,4 +1,4 @@
-"""What a ledger records: decisions, and eight kinds of events around them.
+"""What a ledger records: decisions, and the events around them.
 
 Every event carries the time of the act (``at``) and may carry when it became known (``recorded_at``). A fold at
 time T sees the events whose later of the two is at most T: a post found in February does not make a step due
@@ -19,15 +19,21 @@ from tsclassify.errors import InputError
 from tsclassify.ledger.moments import moment
 
 __all__ = [
+    "ITEM_KINDS",
     "KINDS",
     "Appeal",
     "Attestation",
+    "Edited",
     "Event",
     "HumanAction",
     "Notice",
     "Removal",
+    "Reported",
     "Response",
+    "Restored",
+    "Reviewed",
     "Tally",
+    "TenantRenamed",
     "Void",
     "decode",
     "encode_into",
@@ -130,10 +136,13 @@ class Appeal(_Common):
         Id of the item.
     outcome
         ``open``, ``granted`` or ``denied``.
+    reason
+        Why it was granted or denied, in a few words that the account is told.
     """
 
     item: str
     outcome: str = "open"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,18 +183,24 @@ class Attestation(_Common):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HumanAction(_Common):
-    """A person approves, declines, takes or lifts a step; ``by`` names the person.
+    """A person approves, declines, takes or lifts a step, or an action on one item; ``by`` names the person.
 
     Attributes
     ----------
     action
         ``approve``, ``decline``, ``take`` or ``lift``.
     step
-        Step of the policy's ladder.
+        Step of the policy's ladder; with an item, id of the action.
+    item
+        Id of the item that the action is about, or None for a step.
+    role
+        What the person is, such as ``moderator`` or ``duty officer``; a notice names roles, never people.
     """
 
     action: str
     step: str
+    item: str | None = None
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +216,116 @@ class Tally(_Common):
     n_items: int
 
 
-Event = Notice | Response | Removal | Appeal | Void | Attestation | HumanAction | Tally
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed(_Common):
+    """A person ruled on an item; the ruling stands against later automatic decisions on the same text.
+
+    Attributes
+    ----------
+    item
+        Id of the item.
+    outcome
+        ``upheld``, ``cleared`` or ``changed`` (to ``tier``).
+    reason
+        Code of the reason, such as ``quotation``.
+    tier
+        Tier that the person gave; None is the decision's own when upheld, and none when cleared.
+    text_sha256
+        Hash of the text ruled on; empty takes that of the latest decision.
+    role
+        What the person is, such as ``moderator``.
+    categories
+        Categories that the person saw in the text, for those who label.
+    sample
+        Name of the quality sample that the ruling belongs to; such a ruling is a label and changes nothing.
+    """
+
+    item: str
+    outcome: str
+    reason: str
+    tier: str | None = None
+    text_sha256: str = ""
+    role: str = ""
+    categories: tuple[str, ...] | None = None
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported(_Common):
+    """Somebody reported an item; ``by`` is the reporter, a pseudonym.
+
+    Attributes
+    ----------
+    item
+        Id of the item.
+    source
+        ``user``, ``trusted_flagger``, ``authority`` or ``article_16`` (a notice in the form of Art. 16 DSA).
+    reason
+        What it was reported for, in a few words.
+    """
+
+    item: str
+    source: str = "user"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edited(_Common):
+    """The text of an item was changed; the strike of the earlier text stays until a person lifts it.
+
+    Attributes
+    ----------
+    item
+        Id of the item.
+    text_sha256
+        Hash of the new text.
+    """
+
+    item: str
+    text_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored(_Common):
+    """An item that was taken down is up again.
+
+    Attributes
+    ----------
+    item
+        Id of the item.
+    """
+
+    item: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantRenamed(_Common):
+    """A tenant goes by a new name, ``tenant``; what was recorded under the earlier one stays its own.
+
+    Attributes
+    ----------
+    was
+        The earlier name.
+    """
+
+    was: str
+
+
+Event = (
+    Notice
+    | Response
+    | Removal
+    | Appeal
+    | Void
+    | Attestation
+    | HumanAction
+    | Tally
+    | Reviewed
+    | Reported
+    | Edited
+    | Restored
+    | TenantRenamed
+)
 
 KINDS: Final[Mapping[str, type]] = {
     "decision": Decision,
@@ -213,13 +337,22 @@ KINDS: Final[Mapping[str, type]] = {
     "attestation": Attestation,
     "human_action": HumanAction,
     "tally": Tally,
+    "reviewed": Reviewed,
+    "reported": Reported,
+    "edited": Edited,
+    "restored": Restored,
+    "tenant_renamed": TenantRenamed,
 }
+ITEM_KINDS: Final = frozenset({"removal", "appeal", "human_action", "reviewed", "reported", "edited", "restored"})
+"""Kinds that speak of an item by its id."""
 _NAMES: Final = {cls: name for name, cls in KINDS.items()}
 
 _ALLOWED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("appeal", "outcome"): frozenset({"open", "granted", "denied"}),
     ("human_action", "action"): frozenset({"approve", "decline", "take", "lift"}),
     ("response", "says"): frozenset({"acknowledged", "plan", "disputed", "done"}),
+    ("reviewed", "outcome"): frozenset({"upheld", "cleared", "changed"}),
+    ("reported", "source"): frozenset({"user", "trusted_flagger", "authority", "article_16"}),
 }
 
 
@@ -282,8 +415,21 @@ def check(event: Event, kind: str) -> None:
             raise InputError(f"ledger: {kind} {name} must be one of {', '.join(sorted(allowed))}")
     if isinstance(event, Attestation) and (event.holds is None) == (event.value is None):
         raise InputError("ledger: attestation must say that a control holds or not, or carry a count")
+    if isinstance(event, Reviewed):
+        _check_ruling(event)
+    if isinstance(event, TenantRenamed) and event.tenant in {None, event.was}:
+        raise InputError("ledger: tenant_renamed must have a tenant, the new name, that is not the earlier one")
     if isinstance(event, Tally) and not event.n_items >= 0:
         raise InputError(f"ledger: tally n_items must be 0 or more, got {event.n_items}")
+
+
+def _check_ruling(event: Reviewed) -> None:
+    if not event.by.strip():
+        raise InputError("ledger: reviewed must say who ruled, got no by")
+    if event.outcome == "changed" and event.tier is None:
+        raise InputError("ledger: reviewed as changed must have the tier that the person gave, got none")
+    if event.outcome == "cleared" and event.tier is not None:
+        raise InputError("ledger: reviewed as cleared must have no tier, got one", hint="use changed")
 
 
 def event_to_dict(event: Event | Decision) -> dict[str, Any]:

@@ -1,65 +1,61 @@
-"""The ledger: an append-only, hash-chained record of decisions and of what people did about them."""
+"""The record itself: what is written to a ledger, and how it is read row by row.
+
+What is computed from the rows (standings, the queue) stands above, in ``standing.ledger.Ledger``.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Self
 
 from tsclassify.decision import Decision
 from tsclassify.errors import InputError, LedgerError
 from tsclassify.ledger import events as ev
-from tsclassify.ledger import writer
+from tsclassify.ledger import queries, transfer, writer
 from tsclassify.ledger.moments import micros, moment
 from tsclassify.ledger.packing import unpack
 from tsclassify.ledger.rows import Recorded, Stored
-from tsclassify.ledger.store import connect, transaction, translated
+from tsclassify.ledger.store import EventStore
+from tsclassify.ledger.verify import Verification, verify
 
-if TYPE_CHECKING:
-    from tsclassify.ledger.verify import Verification
-    from tsclassify.policy import Policy
-    from tsclassify.standing.standing import Standing
-
-__all__ = ["Ledger", "Recorded", "Stored"]
+__all__ = ["EventLog", "Recorded", "Stored"]
 
 BATCH: Final = 20_000
 """Events in one transaction: of a smaller batch each touches most pages of the index of accounts too."""
 
 
-class Ledger:
-    """Append-only record in one SQLite file; open it with `Ledger.open`.
+class EventLog:
+    """Append-only record in one SQLite file; open it with ``Ledger.open``.
 
     Nothing in it is ever changed: a mistake is voided by a further event, and every state is a replay. Several
     processes may record at once. The clock is never read: all times are passed in.
 
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> with Ledger.open(pathlib.Path(folder.name) / "ledger.db") as ledger:
-    ...     _ = ledger.attestation("report", True, tenant="acme", at="2021-01-08T10:00:00Z")
-    ...     len(ledger), ledger.verify().is_sound
-    (1, True)
-    >>> folder.cleanup()
+    Attributes
+    ----------
+    path
+        The file.
+    store
+        Its rows, for the named queries of ``queries``.
+    keep_text, read_only
+        As it was opened.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, *, keep_text: bool, read_only: bool) -> None:
-        self.path = path
+    def __init__(self, store: EventStore, *, keep_text: bool, read_only: bool) -> None:
+        self.path = store.path
+        self.store = store
         self.keep_text = keep_text
         self.read_only = read_only
-        self._connection = connection
 
     @classmethod
     def open(
         cls, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False, keep_text: bool = False
-    ) -> Ledger:
+    ) -> Self:
         """Open a ledger, making the file when there is none.
 
         Parameters
@@ -80,14 +76,14 @@ class Ledger:
         """
         if not isinstance(path, str | os.PathLike):
             raise LedgerError(f"ledger: file must be a path, got {type(path).__name__}")
-        place = Path(path)
-        return cls(place, connect(place, create=create, read_only=read_only), keep_text=keep_text, read_only=read_only)
+        store = EventStore(Path(path), create=create, read_only=read_only)
+        return cls(store, keep_text=keep_text, read_only=read_only)
 
     def close(self) -> None:
         """Close the file; a closed ledger refuses everything."""
-        self._connection.close()
+        self.store.close()
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -96,10 +92,10 @@ class Ledger:
         self.close()
 
     def __len__(self) -> int:
-        return self._head()[0]
+        return self.store.head()[0]
 
     def __repr__(self) -> str:
-        return f"Ledger({self.path.name!r}, n_events={len(self)})"
+        return f"{type(self).__name__}({self.path.name!r}, n_events={len(self)})"
 
     # ---- recording
 
@@ -155,13 +151,12 @@ class Ledger:
         known = None if recorded_at is None else micros(moment(recorded_at, "ledger: recorded_at"))
         rest = iter(events)
         n_recorded = n_skipped = 0
-        if self.read_only:
-            raise LedgerError("ledger: ledger must be open for writing, got one opened with read_only=True")
-        while drafts := writer.drafts(islice(rest, batch), known):
-            with translated(self.path), transaction(self._connection):
-                added = writer.append(self._connection, drafts)
-            n_recorded, n_skipped = n_recorded + added, n_skipped + len(drafts) - added
-        return Recorded(n_recorded, n_skipped, self._head()[0])
+        self._check_writable()
+        while pending := writer.pending_rows(islice(rest, batch), known):
+            with self.store.transaction():
+                added = writer.append(self.store, pending)
+            n_recorded, n_skipped = n_recorded + added, n_skipped + len(pending) - added
+        return Recorded(n_recorded, n_skipped, self.store.head()[0])
 
     def append(self, event: ev.Event) -> Recorded:
         """Record one event of any kind but a decision."""
@@ -202,27 +197,117 @@ class Ledger:
         """An item was taken down."""
         return self.append(ev.Removal(item=item, at=moment(at, "ledger: removal at"), by=by, **common))
 
-    def appeal(
-        self, item: str, *, at: dt.datetime | str, outcome: str = "open", by: str = "", **common: Any
-    ) -> Recorded:
-        """An appeal; a granted one also voids the decisions on the item, in the same transaction."""
-        when = moment(at, "ledger: appeal at")
-        granted = ev.Appeal(item=item, at=when, outcome=outcome, by=by, **common)
-        rows: list[ev.Event] = [granted]
-        if outcome == "granted":
-            rows += writer.voids(self._connection, item, when, reason="appeal granted", by=by)
-        return self.record_many(rows)
+    def restored(self, item: str, *, at: dt.datetime | str, by: str = "tenant", **common: Any) -> Recorded:
+        """An item that was taken down is up again."""
+        return self.append(ev.Restored(item=item, at=moment(at, "ledger: restored at"), by=by, **common))
 
-    def void(self, item: str | int, *, reason: str, at: dt.datetime | str, by: str = "", **common: Any) -> Recorded:
-        """Events on an item (its id) or one row (its number) do not count from `at` on.
+    def edited(self, item: str, *, at: dt.datetime | str, by: str = "author", **common: Any) -> Recorded:
+        """The text of an item was changed; see `events.Edited`."""
+        return self.append(ev.Edited(item=item, at=moment(at, "ledger: edited at"), by=by, **common))
+
+    def reported(self, item: str, *, at: dt.datetime | str, source: str = "user", **common: Any) -> Recorded:
+        """Somebody reported an item; see `events.Reported`."""
+        return self.append(ev.Reported(item=item, at=moment(at, "ledger: reported at"), source=source, **common))
+
+    def tenant_renamed(self, tenant: str, *, was: str, at: dt.datetime | str, **common: Any) -> Recorded:
+        """A tenant goes by a new name; what is recorded under the earlier one stays its own."""
+        when = moment(at, "ledger: tenant_renamed at")
+        return self.append(ev.TenantRenamed(tenant=tenant, was=was, at=when, **common))
+
+    def reviewed(
+        self,
+        item: str,
+        outcome: str,
+        *,
+        by: str,
+        reason: str,
+        at: dt.datetime | str,
+        tenant: str | None = None,
+        tier: str | None = None,
+        **common: Any,
+    ) -> Recorded:
+        """A person ruled on an item; see `events.Reviewed`.
+
+        Parameters
+        ----------
+        item, tenant
+            The item; an id that several tenants have needs the tenant.
+        outcome
+            ``upheld``, ``cleared`` or ``changed``.
+        by, reason
+            Who ruled, and the code of the reason.
+        tier
+            The tier given by the person: needed to change one, and to uphold a decision that left the tier open.
 
         Raises
         ------
         LedgerError
-            When there is nothing to void.
+            When no decision on the item is recorded, or the tier is left open.
+        """
+        when = moment(at, "ledger: reviewed at")
+        self._check_writable()
+        with self.store.transaction():
+            decision = self.decision(item, tenant=tenant)
+            if outcome == "upheld" and tier is None and decision.tier in {"none", "review"}:
+                raise LedgerError(
+                    f"ledger: reviewed must name the tier that is upheld, got a decision at {decision.tier}",
+                    hint="tier=...",
+                )
+            common.setdefault("text_sha256", decision.text_sha256)
+            ruling = ev.Reviewed(
+                item=item, outcome=outcome, by=by, reason=reason, tier=tier, at=when, tenant=decision.tenant, **common
+            )
+            return self._append_locked([ruling])
+
+    def appeal(
+        self,
+        item: str,
+        *,
+        at: dt.datetime | str,
+        outcome: str = "open",
+        by: str = "",
+        tenant: str | None = None,
+        **common: Any,
+    ) -> Recorded:
+        """An appeal; a granted one also voids the decisions on the item, in the same transaction."""
+        when = moment(at, "ledger: appeal at")
+        self._check_writable()
+        with self.store.transaction():
+            rows: list[ev.Event] = [ev.Appeal(item=item, at=when, outcome=outcome, by=by, tenant=tenant, **common)]
+            if outcome == "granted":
+                rows += writer.voids(self.store, item, when, reason="appeal granted", by=by, tenant=tenant)
+            return self._append_locked(rows)
+
+    def void(
+        self,
+        item: str | int,
+        *,
+        reason: str,
+        at: dt.datetime | str,
+        by: str = "",
+        tenant: str | None = None,
+        **common: Any,
+    ) -> Recorded:
+        """Decisions on an item (its id) or one row (its number) do not count from `at` on.
+
+        Parameters
+        ----------
+        item
+            Id of the item, or number of a row.
+        tenant
+            Whose item it is; an id that several tenants have needs it.
+
+        Raises
+        ------
+        LedgerError
+            When there is nothing to void, or the id is ambiguous.
         """
         when = moment(at, "ledger: void at")
-        return self.record_many(writer.voids(self._connection, item, when, reason=reason, by=by, **common))
+        self._check_writable()
+        with self.store.transaction():
+            return self._append_locked(
+                writer.voids(self.store, item, when, reason=reason, by=by, tenant=tenant, **common)
+            )
 
     def attestation(
         self,
@@ -265,92 +350,81 @@ class Ledger:
             False leaves out decisions at tier ``none``. With an actor this is found at once; else the whole ledger
             is read, since its index of accounts leaves clean decisions out.
         """
-        where, values = ["1"], []  # type: tuple[list[str], list[object]]
-        for name, value in (("actor", actor), ("tenant", tenant)):
-            if value is not None:
-                where.append(f"{name} = ?")
-                values.append(value)
-        if kinds is not None:
-            where.append("kind IN (SELECT value FROM json_each(?))")
-            values.append(json.dumps(list(kinds)))
-        if not clean:
-            where.append("tier IS NOT 'none'")
-        if at is not None:
-            where.append("known <= ?")
-            values.append(micros(moment(at, "ledger: at")))
-        query = (
-            "SELECT seq, kind, at, known, tier, basis, ref, body FROM event "  # noqa: S608
-            f"WHERE {' AND '.join(where)} ORDER BY seq"
-        )
-        with translated(self.path):
-            for seq, kind, when, known, tier, basis, ref, body in self._connection.execute(query, values):
-                yield Stored(seq, kind, self._event(seq, kind, body), when, known, tier, basis, ref)
+        known = None if at is None else micros(moment(at, "ledger: at"))
+        names = None if tenant is None else queries.names_of(self.store, tenant, known)
+        for seq, kind, when, row_known, tier, basis, ref, awaits, body in queries.events_where(
+            self.store, actor=actor, tenants=names, kinds=kinds, known=known, clean=clean
+        ):
+            yield Stored(seq, kind, self.event(seq, kind, body), when, row_known, tier, basis, ref, awaits)
 
-    def decision(self, item: str) -> Decision:
+    def decision(self, item: str, *, tenant: str | None = None) -> Decision:
         """The latest decision on an item, voided or not.
+
+        Parameters
+        ----------
+        item, tenant
+            The item; an id that several tenants have needs the tenant.
 
         Raises
         ------
         LedgerError
-            When no decision on it is recorded.
+            When no decision on it is recorded, or the id is ambiguous.
         """
-        with translated(self.path):
-            found = self._connection.execute(
-                "SELECT seq, body FROM event WHERE id = ? AND kind = 'decision' ORDER BY seq DESC LIMIT 1", (item,)
-            ).fetchone()
-        if found is None:
+        names = None if tenant is None else queries.names_of(self.store, tenant)
+        rows = [row for row in queries.item_decisions(self.store, item) if names is None or row[4] in names]
+        if not rows:
             raise LedgerError("ledger: item must have a recorded decision, got an id with none")
-        decision = self._event(found[0], "decision", found[1])
+        n_tenants = len({row[4] for row in rows})
+        if names is None and n_tenants > 1:
+            raise writer.ambiguous("ledger: call", n_tenants)
+        decision = self.event(rows[-1][0], "decision", rows[-1][6])
         if not isinstance(decision, Decision):  # pragma: no cover - the kind decides the type
             raise LedgerError("ledger: decision must be stored as one")
         return decision
 
-    def standing(
-        self, subject: str, policy: Policy | str | os.PathLike[str], *, at: dt.datetime | str, of: str | None = None
-    ) -> Standing:
-        """Strikes, due and taken steps of an account or a tenant; see `standing.standing`."""
-        from tsclassify.policy import as_policy
-        from tsclassify.standing.standing import standing
-
-        return standing(self, subject, as_policy(policy), at=at, of=of)
-
     def verify(self, *, head: str | None = None) -> Verification:
         """Check every row against the chain, and the end of the chain against a hash kept elsewhere."""
-        from tsclassify.ledger.verify import verify
-
-        return verify(self, head=head)
+        return verify(self.store, head=head)
 
     def export(self, path: str | os.PathLike[str]) -> int:
         """Write all events as JSONL; returns how many. See `transfer.export`."""
-        from tsclassify.ledger.transfer import export
-
-        return export(self, Path(path))
+        return transfer.export(self.store, Path(path))
 
     def import_(self, path: str | os.PathLike[str]) -> int:
         """Take over an export, checking its chain; returns how many rows were new. See `transfer.load`."""
-        from tsclassify.ledger.transfer import load
+        return transfer.load(self.store, Path(path))
 
-        return load(self, Path(path))
+    def backup(self, path: str | os.PathLike[str]) -> Verification:
+        """Copy the ledger to a new file while others may write to it, and check the copy.
+
+        Raises
+        ------
+        LedgerError
+            When the file exists or cannot be written.
+        """
+        target = Path(path)
+        if target.exists():
+            raise LedgerError(f"{target.name}: backup must be a new file, got one that exists")
+        self.store.backup(target)
+        with EventLog.open(target, read_only=True) as copy:
+            return copy.verify()
 
     @property
     def head(self) -> str:
         """Hash of the last row, in hex: keep it elsewhere, and a shortened ledger is found out."""
-        return self._head()[1].hex()
+        return self.store.head()[1].hex()
 
     def text(self, sha256: str) -> str | None:
         """A kept text by its hash, or None."""
-        with translated(self.path):
-            found = self._connection.execute("SELECT text FROM post WHERE sha256 = ?", (sha256,)).fetchone()
-        return None if found is None else str(found[0])
+        row = self.store.one("SELECT text FROM post WHERE sha256 = ?", (sha256,))
+        return None if row is None else str(row[0])
 
     def forget(self, sha256: str) -> bool:
         """Erase a kept text; the chain holds only its hash and stays sound."""
-        with translated(self.path), transaction(self._connection):
-            return self._connection.execute("DELETE FROM post WHERE sha256 = ?", (sha256,)).rowcount > 0
+        with self.store.transaction():
+            return bool(self.store.select("DELETE FROM post WHERE sha256 = ? RETURNING 1", (sha256,)))
 
-    # ---- inside
-
-    def _event(self, seq: int, kind: str, packed: bytes) -> ev.Event | Decision:
+    def event(self, seq: int, kind: str, packed: bytes) -> ev.Event | Decision:
         """The event of a row; a row that cannot be read is named, not guessed at."""
         try:
             return ev.decode(kind, unpack(packed))
@@ -360,9 +434,30 @@ class Ledger:
                 hint="run: tsclassify ledger verify",
             ) from None
 
-    def _head(self) -> tuple[int, bytes]:
-        with translated(self.path):
-            return writer.head(self._connection)
+    def categories(self, seq: int) -> frozenset[str]:
+        """Categories at which the decision of a row acts, or those that the person saw whose ruling the row is."""
+        row = queries.body_of(self.store, seq)
+        if row is None:
+            return frozenset()
+        event = self.event(seq, row[0], row[1])
+        if isinstance(event, ev.Reviewed):
+            if event.categories is not None:
+                return frozenset(event.categories)
+            return frozenset() if row[2] is None else self.categories(row[2])
+        findings = event.findings if isinstance(event, Decision) else ()
+        return frozenset(finding.category for finding in findings if finding.level == "act")
+
+    # ---- inside
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise LedgerError("ledger: ledger must be open for writing, got one opened with read_only=True")
+
+    def _append_locked(self, events: Sequence[ev.Event]) -> Recorded:
+        """Record a few events inside the transaction in which what they rest on was read."""
+        pending = writer.pending_rows(events, None)
+        added = writer.append(self.store, pending)
+        return Recorded(added, len(pending) - added, self.store.head()[0])
 
     def _keep(self, decision: Decision, text: str) -> None:
         if not self.keep_text:
@@ -373,5 +468,5 @@ class Ledger:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         if decision.text_sha256 and digest != decision.text_sha256:
             raise LedgerError("ledger: text must be the one decided on, got another hash")
-        with translated(self.path), transaction(self._connection):
-            self._connection.execute("INSERT OR IGNORE INTO post VALUES (?, ?)", (digest, text))
+        with self.store.transaction():
+            self.store.select("INSERT OR IGNORE INTO post VALUES (?, ?)", (digest, text))

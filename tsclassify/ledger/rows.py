@@ -43,6 +43,8 @@ class Stored:
         Policy and model of a decision, or None.
     ref
         Row that this one voids, replaces or speaks of, or None.
+    awaits
+        Tier that a decision leaves to a person, or None.
     """
 
     seq: int
@@ -53,3 +55,4 @@ class Stored:
     tier: str | None
     basis: str | None
     ref: int | None
+    awaits: str | None = None

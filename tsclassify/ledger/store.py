@@ -1,19 +1,21 @@
-"""The file of a ledger: its tables, its hash chain, and one sentence for every way in which SQLite can refuse.
+"""The file of a ledger: its tables, its hash chain, the one connection, and one sentence for each refusal of SQLite.
 
-Row n carries ``hash(n) = sha256(hash(n-1) + sha256(body) + header)``, where the header is the JSON list of all other
-columns and the body is JSON (it lies packed in the file), so that a change of any column of any row breaks the chain
-from that row on. The hash of a body does not depend on where the row comes to stand: it is computed before the lock
-is taken.
+``EventStore`` owns the connection; the named queries over it are in ``queries``. Row n carries
+``hash(n) = sha256(hash(n-1) + sha256(body) + header)``, where the header is the JSON list of the chained columns and
+the body is JSON (it lies packed in the file), so that a change of any of them breaks the chain from that row on. The
+hash of a body does not depend on where the row comes to stand: it is computed before the lock is taken. Two columns
+behind the hash, ``awaits`` and ``text``, repeat what the body says, so that an index can serve them; ``verify``
+compares them with the body.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -24,17 +26,16 @@ __all__ = [
     "COLUMNS",
     "GENESIS",
     "SCHEMA",
+    "EventStore",
     "Row",
     "chain",
-    "connect",
     "digest",
-    "transaction",
     "translated",
 ]
 
 APPLICATION_ID: Final = 0x7473636C
 """Marks the file as a ledger of this library: the letters ``tscl``."""
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 GENESIS: Final = bytes(32)
 """What the first row is chained to."""
 
@@ -43,8 +44,19 @@ _PAGE: Final = 8192
 _LOG: Final = 64 << 20
 """Bytes of the log at which it is copied into the file."""
 
-COLUMNS: Final = ("seq", "kind", "at", "known", "id", "actor", "tenant", "tier", "basis", "ref", "body", "hash")
-Row = tuple[int, str, int, int, str | None, str | None, str | None, str | None, str | None, int | None, bytes, bytes]
+CHAINED: Final = ("seq", "kind", "at", "known", "id", "actor", "tenant", "tier", "basis", "ref")
+"""Columns of the header."""
+COLUMNS: Final = (*CHAINED, "body", "hash", "awaits", "text")
+"""All columns; ``awaits`` is the tier that a decision leaves to a person, ``text`` the start of its text's hash."""
+Row = tuple[Any, ...]
+
+_ROW: Final = f"({', '.join('?' * len(COLUMNS))})"
+_INSERT: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES {_ROW}"  # noqa: S608
+
+ROWS_AT_ONCE: Final = 256
+"""Rows in one statement: a fifth less time than a statement for each row (``benchmarks/ledger.py``)."""
+_VALUES: Final = ROWS_AT_ONCE * len(COLUMNS)
+_INSERT_ROWS: Final = _INSERT + f", {_ROW}" * (ROWS_AT_ONCE - 1)
 
 _CREATE: Final = """
 CREATE TABLE event (
@@ -59,13 +71,16 @@ CREATE TABLE event (
   basis TEXT,
   ref INTEGER,
   body BLOB NOT NULL,
-  hash BLOB NOT NULL
+  hash BLOB NOT NULL,
+  awaits TEXT,
+  text BLOB
 );
 CREATE INDEX event_actor ON event (actor) WHERE actor IS NOT NULL AND tier IS NOT 'none';
 CREATE INDEX event_tenant ON event (tenant, basis, at, known, tier) WHERE tenant IS NOT NULL AND kind = 'decision';
 CREATE INDEX event_around ON event (tenant, kind) WHERE kind <> 'decision';
 CREATE INDEX event_id ON event (id) WHERE id IS NOT NULL;
 CREATE INDEX event_ref ON event (ref, kind, known) WHERE ref IS NOT NULL;
+CREATE INDEX event_awaits ON event (tenant, awaits, known) WHERE awaits IS NOT NULL;
 CREATE TABLE post (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER event_no_update BEFORE UPDATE ON event BEGIN SELECT raise(ABORT, 'a ledger only grows'); END;
 CREATE TRIGGER event_no_delete BEFORE DELETE ON event BEGIN SELECT raise(ABORT, 'a ledger only grows'); END;
@@ -89,6 +104,15 @@ def translated(path: Path | str) -> Iterator[None]:
     """Turn SQLite's errors into one sentence that says what to do."""
     try:
         yield
+    except sqlite3.ProgrammingError as error:
+        # Of a closed file, or of another thread: SQLite gives these no code.
+        place = f"{Path(path).name}: "
+        if "closed" in str(error):
+            raise LedgerError(place + "ledger must be open, got a closed one", hint="open it again") from error
+        if "thread" in str(error):
+            sentence = "ledger must be used in the thread that opened it, got another one"
+            raise LedgerError(place + sentence, hint="open it once in each thread") from error
+        raise
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "") or ""
         place = f"{Path(path).name}: "
@@ -113,7 +137,7 @@ def translated(path: Path | str) -> Iterator[None]:
         raise LedgerError(place + sentence, hint=hint) from error
 
 
-def connect(path: Path, *, create: bool, read_only: bool, busy_s: float = 30.0) -> sqlite3.Connection:
+def _connect(path: Path, *, create: bool, read_only: bool, busy_s: float = 30.0) -> sqlite3.Connection:
     """Open the file, look what it is, and only then use it.
 
     Raises
@@ -171,7 +195,7 @@ def _settle(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> N
 
 def _create(connection: sqlite3.Connection) -> None:
     """Make the tables, unless another process did so while this one waited for the lock."""
-    with transaction(connection):
+    with _transaction(connection):
         if connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
             return
         for statement in _statements(_CREATE):
@@ -191,7 +215,7 @@ def _statements(script: str) -> Iterator[str]:
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """One writer at a time from the first read on: the end of the chain is read under the lock."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -201,3 +225,85 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+class EventStore:
+    """The rows of one ledger: owns the connection, chains nothing and reads no body.
+
+    Parameters
+    ----------
+    path
+        The file.
+    create, read_only
+        As ``Ledger.open`` has them.
+
+    Attributes
+    ----------
+    max_values
+        Most values in one statement: an SQLite of before 2020 takes 999.
+
+    Raises
+    ------
+    LedgerError
+        When the file is missing, no ledger, from another version, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, create: bool, read_only: bool) -> None:
+        self.path = path
+        self._connection = _connect(path, create=create, read_only=read_only)
+        self.max_values = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+
+    def close(self) -> None:
+        """Close the file; a closed store refuses everything."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One writer at a time, from the first read on, committed as a whole or not at all."""
+        with translated(self.path), _transaction(self._connection):
+            yield
+
+    def select(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query, or the effect of a statement."""
+        with translated(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    def one(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        with translated(self.path):
+            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+        return row
+
+    def iterate(self, query: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query one by one, for those that do not fit in memory."""
+        with translated(self.path):
+            yield from self._connection.execute(query, values)
+
+    def head(self) -> tuple[int, bytes]:
+        """Number and hash of the last row; 0 and the genesis hash when there is none."""
+        row = self.one("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
+        return (0, GENESIS) if row is None else (int(row[0]), bytes(row[1]))
+
+    def rows(self) -> Iterator[Row]:
+        """Every row with all columns, in order; SQLite's own errors pass, for ``verify`` to name the row."""
+        yield from self._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY seq")  # noqa: S608
+
+    def insert(self, values: Sequence[Any]) -> None:
+        """Insert chained rows, given as their values one row after the other, inside a transaction."""
+        done = 0
+        if self.max_values >= _VALUES:
+            for done in range(_VALUES, len(values) + 1, _VALUES):
+                self._connection.execute(_INSERT_ROWS, values[done - _VALUES : done])
+        # The same iterator for each column takes one row after the other.
+        self._connection.executemany(_INSERT, zip(*[iter(values[done:])] * len(COLUMNS), strict=True))
+
+    def is_sound(self) -> bool:
+        """True when SQLite finds every index to match its rows."""
+        return bool(self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
+
+    def backup(self, path: Path) -> None:
+        """Copy the file as it stands, while others may write to it."""
+        with translated(path), closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
+            # The copy stands alone: without the log it is one file that can be moved.
+            copy.execute("PRAGMA journal_mode=DELETE")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -15,14 +14,11 @@ from tsclassify.errors import InputError, LedgerError
 from tsclassify.io.outputs import check_output, new_file
 from tsclassify.io.rows import bounded_lines
 from tsclassify.ledger import events as ev
-from tsclassify.ledger.ledger import BATCH
+from tsclassify.ledger import queries
 from tsclassify.ledger.moments import iso, micros, moment
 from tsclassify.ledger.packing import pack, unpack
-from tsclassify.ledger.store import COLUMNS, Row, chain, digest, transaction, translated
-from tsclassify.ledger.writer import HELD, basis_of, insert, own_id
-
-if TYPE_CHECKING:
-    from tsclassify.ledger.ledger import Ledger
+from tsclassify.ledger.store import EventStore, Row, chain, digest, translated
+from tsclassify.ledger.writer import HELD, awaits_of, basis_of, own_id, text_key
 
 __all__ = ["export", "load"]
 
@@ -54,16 +50,23 @@ class _Taken:
     row: Row
 
 
-_ABOUT: Final = frozenset({"void", "response", "removal", "appeal"})
+_BATCH: Final = 20_000
+"""Rows in one transaction."""
+
+_ABOUT: Final = frozenset({"void", "response"}) | ev.ITEM_KINDS
 """Kinds that speak of another row by its number or by the id of a notice or an item."""
 
 _POLICY: Final = "(substr({0}.basis, 1, instr({0}.basis, '@')) || (substr({0}.basis, -7) = '/shadow'))"
 """Policy name of a row and whether it ran in shadow, as ``writer`` compares decisions."""
 
+_EARLIER: Final = (
+    "SELECT max(old.seq) FROM event AS old WHERE old.id = new.id AND old.seq < new.seq AND "  # noqa: S608
+    "old.kind = 'decision' "
+    f"AND old.tenant IS new.tenant AND {_POLICY.format('old')} = {_POLICY.format('new')}"
+)
 _STRAY_DECISIONS: Final = (
-    "SELECT new.seq FROM event AS new WHERE new.seq >= ? AND new.kind = 'decision' AND new.ref IS NOT ("  # noqa: S608
-    "SELECT max(old.seq) FROM event AS old WHERE old.id = new.id AND old.seq < new.seq AND old.kind = 'decision' "
-    f"AND old.tenant IS new.tenant AND {_POLICY.format('old')} = {_POLICY.format('new')}) LIMIT 1"
+    "SELECT new.seq FROM event AS new WHERE new.seq >= ? AND new.kind = 'decision' AND new.ref IS NOT "  # noqa: S608
+    f"coalesce(({_EARLIER} AND old.text IS new.text), ({_EARLIER})) LIMIT 1"
 )
 """Decisions that do not name the latest one that they replace: a strike would count twice, or vanish."""
 
@@ -71,7 +74,7 @@ _DECODER: Final = msgspec.json.Decoder(_Line)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def export(ledger: Ledger, path: Path) -> int:
+def export(store: EventStore, path: Path) -> int:
     """Write every row as one line of JSON, under a temporary name until complete.
 
     Returns
@@ -85,15 +88,15 @@ def export(ledger: Ledger, path: Path) -> int:
         When the file cannot be written, is the ledger itself, or is no plain file.
     """
     try:
-        check_output(path, others=[ledger.path], what="export")
+        check_output(path, others=[store.path], what="export")
     except InputError as error:
         raise LedgerError(error.message) from None
     part = path.with_name(path.name + ".part")
     n = 0
     try:
-        with new_file(part) as out, translated(ledger.path):
-            for row in ledger._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY seq"):  # noqa: S608
-                seq, kind, at, known, id_, actor, tenant, tier, basis, ref, body, chained = row
+        with new_file(part) as out, translated(store.path):
+            for row in store.rows():
+                seq, kind, at, known, id_, actor, tenant, tier, basis, ref, body, chained = row[:12]
                 line = _Line(
                     seq,
                     kind,
@@ -120,7 +123,7 @@ def export(ledger: Ledger, path: Path) -> int:
     return n
 
 
-def load(ledger: Ledger, path: Path) -> int:
+def load(store: EventStore, path: Path) -> int:
     """Take over an export into an empty ledger, or into one that holds the beginning of the same chain.
 
     Returns
@@ -133,24 +136,23 @@ def load(ledger: Ledger, path: Path) -> int:
     LedgerError
         When a line does not chain, or the ledger holds other events; complete batches before it stay.
     """
-    n_here = len(ledger)
+    n_here, before = store.head()
     added = 0
     batch: list[_Taken] = []
-    before = bytes.fromhex(ledger.head)
     try:
         if n_here:
-            _same_beginning(ledger, path, n_here)
+            _same_beginning(path, n_here, before)
         with path.open("rb") as lines:
             for number, raw in bounded_lines(lines, path.name):
                 if number <= n_here:
                     continue
                 taken = _row(raw, number, n_here + added + len(batch) + 1, before, path.name)
-                before = taken.row[-1]
+                before = taken.row[11]
                 batch.append(taken)
-                if len(batch) == BATCH:
-                    added += _insert(ledger, batch, path.name)
+                if len(batch) == _BATCH:
+                    added += _insert(store, batch, path.name)
                     batch = []
-        added += _insert(ledger, batch, path.name)
+        added += _insert(store, batch, path.name)
     except InputError as error:
         raise LedgerError(error.message) from None
     except OSError as error:
@@ -158,11 +160,11 @@ def load(ledger: Ledger, path: Path) -> int:
     return added
 
 
-def _same_beginning(ledger: Ledger, path: Path, n_here: int) -> None:
+def _same_beginning(path: Path, n_here: int, head: bytes) -> None:
     with path.open("rb") as lines:
         for number, raw in bounded_lines(lines, path.name):
             if number == n_here:
-                if _parse(raw, number, path.name).hash != ledger.head:
+                if _parse(raw, number, path.name).hash != head.hex():
                     break
                 return
     raise LedgerError(f"{path.name}: export must continue the ledger, got another chain", hint="import into a new file")
@@ -188,7 +190,8 @@ def _row(raw: bytes, number: int, seq: int, before: bytes, name: str) -> _Taken:
     if line.seq != seq or chained.hex() != line.hash or line.kind not in ev.KINDS:
         raise LedgerError(f"{name}:{number}: row must chain to the one before it, got an altered or missing row")
     event = _fits(line, body, f"{name}:{number}")
-    return _Taken(number, event if line.kind in _ABOUT else None, (*header, pack(body), chained))
+    repeated = (awaits_of(event), text_key(event.text_sha256)) if isinstance(event, Decision) else (None, None)
+    return _Taken(number, event if line.kind in _ABOUT else None, (*header, pack(body), chained, *repeated))
 
 
 def _fits(line: _Line, body: bytes, place: str) -> Decision | ev.Event:
@@ -211,6 +214,8 @@ def _fits(line: _Line, body: bytes, place: str) -> Decision | ev.Event:
     else:
         if isinstance(event, ev.Notice):
             named = event.id or None
+        if isinstance(event, ev.TenantRenamed):
+            named = event.was
         if line.ref is not None:
             # An event about another one takes over its account and tenant where it names none itself.
             owners = [(own, column) for own, column in owners if own]
@@ -226,36 +231,39 @@ def _fits(line: _Line, body: bytes, place: str) -> Decision | ev.Event:
     return event
 
 
-def _insert(ledger: Ledger, batch: list[_Taken], name: str) -> int:
-    connection = ledger._connection
-    with translated(ledger.path), transaction(connection):
-        insert(connection, [value for taken in batch for value in taken.row])
-        strays = [taken.number for taken in batch if not _speaks_of_its_row(connection, taken)]
+def _insert(store: EventStore, batch: list[_Taken], name: str) -> int:
+    with store.transaction():
+        store.insert([value for taken in batch for value in taken.row])
+        strays = [taken.number for taken in batch if not _speaks_of_its_row(store, taken)]
         if batch:
             first = batch[0].row[0]
-            strays += [batch[seq - first].number for (seq,) in connection.execute(_STRAY_DECISIONS, (first,))]
+            strays += [batch[seq - first].number for (seq,) in store.select(_STRAY_DECISIONS, (first,))]
         if strays:
             raise LedgerError(f"{name}:{min(strays)}: ref must be the row that the event speaks of, got another")
     return len(batch)
 
 
-def _speaks_of_its_row(connection: sqlite3.Connection, taken: _Taken) -> bool:
+def _speaks_of_its_row(store: EventStore, taken: _Taken) -> bool:
     """Whether an event that is no decision names the row that recording it would have found, and whose that is."""
     seq, kind, ref, event = taken.row[0], taken.row[1], taken.row[9], taken.event
-    match event:
-        case ev.Void():
-            where, value = "seq = ? AND kind <> 'void'", event.seq  # type: tuple[str, int | str]
-        case ev.Response():
-            where, value = "id = ? AND kind = 'notice'", event.notice
-        case ev.Removal() | ev.Appeal():
-            where, value = "id = ? AND kind = 'decision'", event.item
-        case _:
-            return kind == "decision" or ref is None
-    found = connection.execute(
+    item = getattr(event, "item", None)
+    if isinstance(event, ev.Void):
+        where, values = "seq = ? AND kind <> 'void'", [event.seq]  # type: tuple[str, list[int | str]]
+    elif isinstance(event, ev.Response):
+        where, values = "id = ? AND kind = 'notice'", [event.notice]
+    elif event is not None and item is not None:
+        where, values = "id = ? AND kind = 'decision'", [item]
+        if event.tenant is not None:
+            names = queries.names_of(store, event.tenant)
+            where += f" AND tenant IN ({', '.join('?' * len(names))})"
+            values += names
+    else:
+        return kind == "decision" or ref is None
+    found = store.one(
         f"SELECT seq, actor, tenant FROM event WHERE {where} AND seq < ? ORDER BY seq DESC LIMIT 1",  # noqa: S608
-        (value, seq),
-    ).fetchone()
+        (*values, seq),
+    )
     if found is None:
-        return ref is None and kind in {"removal", "appeal"}
+        return ref is None and item is not None
     owners = (event.actor or found[1], event.tenant or found[2])
     return (ref, *taken.row[5:7]) == (found[0], *owners)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from tsclassify.decision import Decision
 from tsclassify.ledger import events as ev
 from tsclassify.ledger.packing import unpack
-from tsclassify.ledger.store import COLUMNS, GENESIS, chain, digest
-
-if TYPE_CHECKING:
-    from tsclassify.ledger.ledger import Ledger
+from tsclassify.ledger.store import GENESIS, EventStore, chain, digest
+from tsclassify.ledger.writer import awaits_of, text_key
 
 __all__ = ["Verification", "verify"]
 
@@ -54,13 +52,13 @@ class Verification:
         return f"{where}: {self.reason} ({self.n_events} events before it hold)"
 
 
-def verify(ledger: Ledger, *, head: str | None = None) -> Verification:
+def verify(store: EventStore, *, head: str | None = None) -> Verification:
     """Recompute the chain from the first row.
 
     Parameters
     ----------
-    ledger
-        An open ledger.
+    store
+        The rows of an open ledger.
     head
         The hash of a row noted earlier, in hex; it must be part of the chain, or rows were cut off.
 
@@ -69,21 +67,20 @@ def verify(ledger: Ledger, *, head: str | None = None) -> Verification:
     Verification
         With the first row that does not hold.
     """
-    connection = ledger._connection
     before, expected, seen_head = GENESIS, 1, head is None
     try:
-        for row in connection.execute(f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY seq"):  # noqa: S608
+        for row in store.rows():
             fault = _fault(row, expected, before)
             if fault:
                 return Verification(expected - 1, before.hex(), expected, fault)
-            before, expected = row[-1], expected + 1
+            before, expected = row[11], expected + 1
             seen_head = seen_head or before.hex() == head
         if not seen_head:
             return Verification(expected - 1, before.hex(), None, "a row noted earlier is missing, rows were cut off")
-        found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        sound = store.is_sound()
     except (sqlite3.DatabaseError, OverflowError, UnicodeError):
         return Verification(expected - 1, before.hex(), expected, "the file is damaged here")
-    if found != "ok":
+    if not sound:
         return Verification(expected - 1, before.hex(), None, "an index of the file does not match its rows")
     return Verification(expected - 1, before.hex())
 
@@ -103,4 +100,17 @@ def _fault(row: tuple[object, ...], expected: int, before: bytes) -> str:
         return "the row was altered, or one before it was replaced"
     if row[1] not in ev.KINDS:
         return "the kind is not known"
+    if row[1] == "decision" and _derived(unpack(body)) != row[12:]:
+        return "the columns behind the hash are not those of the body"
     return ""
+
+
+def _derived(body: bytes) -> tuple[str | None, bytes | None]:
+    """The columns that repeat a decision's body, or None twice for a body that nobody can read."""
+    try:
+        decision = ev.decode("decision", body)
+    except (ValueError, msgspec.DecodeError):
+        return None, None
+    if not isinstance(decision, Decision):  # pragma: no cover - the kind decides the type
+        return None, None
+    return awaits_of(decision), text_key(decision.text_sha256)

@@ -218,10 +218,15 @@ class Count(Condition):
     """How many."""
     within: Duration | None = None
     """A window of its own, instead of the ladder's."""
+    category: Names | None = None
+    """Count only acts on a finding in one of these categories."""
 
 
 class Unresolved(Condition):
-    """Steps of one kind that were taken and are not answered: by removals, or by a response where no item is cited."""
+    """Steps of one kind whose time is over with something still standing that they cite, each by items of its own.
+
+    A step that cites no item is answered by a response that says ``done``.
+    """
 
     unresolved: Name
     """A step."""
@@ -253,11 +258,12 @@ class Taken(Condition):
 class CureExpired(Condition):
     """The time to put things right, given with a step, has run out with trouble unresolved.
 
-    Written ``cure_expired`` alone (of the latest step that gave time) or ``{cure_expired: STEP}``.
+    Written ``{cure_expired: STEP}``, or ``cure_expired`` alone for the most severe step that gave time. A later notice
+    does not extend the time of an earlier one.
     """
 
     cure_expired: Name = "latest"
-    """A step, or ``latest``."""
+    """A step, or ``latest``: the most severe one that gave time."""
 
 
 class Attested(Condition):

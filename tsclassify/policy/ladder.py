@@ -39,14 +39,14 @@ class LadderState:
     Attributes
     ----------
     strikes
-        Age and tier of each strike that counts (not voided), merged or not; ages are not negative.
+        Age, tier and categories of each strike that counts (not voided), merged or not; ages are not negative.
     taken
         Step to how often it was taken within the window.
     unresolved
-        Step to how many of those were not answered.
+        Step to how many of those were not answered in the time that they gave.
     cure_expired
-        Step to the truth of "its time has run out with trouble unresolved"; ``latest`` for the latest step that gave
-        time.
+        Step to the truth of "its time has run out with trouble unresolved"; ``latest`` for the most severe step that
+        gave time.
     finding
         The platform review's, or None when there was no review.
     indicators
@@ -55,7 +55,7 @@ class LadderState:
         Control to its truth.
     """
 
-    strikes: tuple[tuple[dt.timedelta, str], ...] = ()
+    strikes: tuple[tuple[dt.timedelta, str, frozenset[str]], ...] = ()
     taken: Mapping[str, int] = field(default_factory=dict)
     unresolved: Mapping[str, int] = field(default_factory=dict)
     cure_expired: Mapping[str, Truth] = field(default_factory=dict)
@@ -64,13 +64,19 @@ class LadderState:
     attested: Mapping[str, Truth] = field(default_factory=dict)
 
 
-def count_strikes(policy: Policy, state: LadderState, tier: str, within: dt.timedelta | None = None) -> int:
-    """Strikes at a tier or a more severe one, within the window, those close together counted once.
+def count_strikes(
+    policy: Policy,
+    state: LadderState,
+    tier: str,
+    within: dt.timedelta | None = None,
+    categories: tuple[str, ...] | None = None,
+) -> int:
+    """Strikes at a tier or a more severe one, within the window, those close together counted once, by weight.
 
     Notes
     -----
     A strike merges with the first of its group: strikes every 20 hours for a week, merged within 24 hours, count
-    every second time; chains do not merge without end.
+    every second time; chains do not merge without end. A group weighs what its heaviest strike weighs.
     """
     ladder = policy.ladder
     names = policy.tier_names
@@ -78,17 +84,30 @@ def count_strikes(policy: Policy, state: LadderState, tier: str, within: dt.time
         return 0
     severe = set(names[: names.index(tier) + 1])
     window = ladder.window if within is None else within
-    ages = sorted((age for age, name in state.strikes if name in severe and age <= window), reverse=True)
-    n_strikes, first = 0, None
-    for age in ages:
+    wanted = None if categories is None else set(categories)
+    counting = sorted(
+        (
+            (age, name)
+            for age, name, own in state.strikes
+            if name in severe and age <= window and (wanted is None or wanted & own)
+        ),
+        reverse=True,
+    )
+    groups: list[int] = []
+    first: dt.timedelta | None = None
+    for age, name in counting:
+        weight = ladder.weights.get(name, 1)
         if first is None or first - age >= ladder.merge_within:
-            n_strikes, first = n_strikes + 1, age
-    return n_strikes
+            groups.append(weight)
+            first = age
+        else:
+            groups[-1] = max(groups[-1], weight)
+    return sum(groups)
 
 
 def _leaf_truth(policy: Policy, state: LadderState, node: Any) -> int:
     if isinstance(node, Count):
-        return 2 * (count_strikes(policy, state, node.count, node.within) >= node.at_least)
+        return 2 * (count_strikes(policy, state, node.count, node.within, node.category) >= node.at_least)
     if isinstance(node, Unresolved):
         return 2 * (state.unresolved.get(node.unresolved, 0) >= node.at_least)
     if isinstance(node, Taken):
@@ -144,19 +163,26 @@ def state_of(policy: Policy, history: tuple[Event, ...], given: Given | None = N
         return LadderState()
     steps = {step.id: step for step in ladder.steps}
     counting = [event for event in history if not event.voided]
-    strikes = tuple((event.ago, event.tier) for event in counting if event.tier is not None)
+    strikes = tuple(
+        (event.ago, event.tier, frozenset([event.category] if event.category else []))
+        for event in counting
+        if event.tier is not None
+    )
     taken: dict[str, int] = {}
     unresolved: dict[str, int] = {}
     cure: dict[str, Truth] = {}
-    # Oldest first, so that the latest step that gave time decides "latest".
-    for event in sorted(counting, key=lambda event: event.ago, reverse=True):
+    order = list(steps)
+    for event in counting:
         if event.step is None or event.ago > ladder.window:
             continue
-        taken[event.step] = taken.get(event.step, 0) + 1
-        unresolved[event.step] = unresolved.get(event.step, 0) + (not event.resolved)
         time = steps[event.step].cure if event.step in steps else None
+        late = not event.resolved and (time is None or event.ago >= time)
+        taken[event.step] = taken.get(event.step, 0) + 1
+        unresolved[event.step] = unresolved.get(event.step, 0) + late
         if time is not None:
-            cure[event.step] = cure["latest"] = Truth.of(event.ago >= time and not event.resolved)
+            cure[event.step] = Truth.of(late or cure.get(event.step) is Truth.TRUE)
+    if cure:
+        cure["latest"] = cure[max(cure, key=order.index)]
     indicators = {name: Truth.of(value) for name, value in given.indicators.items()} if given else {}
     attested = {name: Truth.of(value) for name, value in given.attested.items()} if given else {}
     finding: str | None = given.finding if given else None

@@ -261,10 +261,25 @@ def _recommended(policy: Policy, name: str) -> tuple[Tier | None, tuple[Action, 
             within_s=within,
             needs=_needs(policy.actions[action].needs),
             says=policy.actions[action].says,
+            internal=policy.actions[action].internal,
         )
         for action in (() if tier is None else tier.do)
     )
     return tier, actions, _appeal(policy)
+
+
+def _proceeds(policy: Policy, notes: tuple[ContextNote, ...], trace: tuple[TraceNode, ...], name: str) -> bool:
+    """Whether a person looks for no other reason than exceptions that the policy lets proceed while they are open."""
+    if not any(context.on_unknown == "proceed" for context in policy.contexts):
+        return False
+    open_ones = {note.id for note in notes if note.effect == "review"}
+    severe = trace[: policy.tier_names.index(name)]
+    holds = [context.on_unknown for context in policy.contexts if context.id in open_ones]
+    return (
+        bool(holds)
+        and set(holds) == {"proceed"}
+        and not any(node.state is Truth.UNKNOWN and not node.detail for node in severe)
+    )
 
 
 def decision(
@@ -301,6 +316,11 @@ def decision(
     if trial.recommended is None:
         trial.recommended = _recommended(policy, name)
     tier, actions, appeal = trial.recommended
+    contexts = _contexts(policy, outcome, tracer)
+    trace = tuple(
+        TraceNode(f"tier: {rule.id}", node.state, "" if rule.is_live else f"{rule.maturity}: recorded only", (node,))
+        for rule, node in ((rule, tracer.node(rule.when)) for rule in policy.tiers)
+    )
     return Decision(
         id=_row(columns.ids, row),
         actor=_row(columns.actors, row),
@@ -310,13 +330,8 @@ def decision(
         actions=actions,
         review=bool(result.review[row]),
         findings=_findings(policy, facts, scores, thresholds, lambda category: pieces(row, category)),
-        contexts=_contexts(policy, outcome, tracer),
-        trace=tuple(
-            TraceNode(
-                f"tier: {rule.id}", node.state, "" if rule.is_live else f"{rule.maturity}: recorded only", (node,)
-            )
-            for rule, node in ((rule, tracer.node(rule.when)) for rule in policy.tiers)
-        ),
+        contexts=contexts,
+        trace=trace,
         scores=scores,
         signals=signals,
         language=_TRUTHS[int(columns.language[row])],
@@ -334,4 +349,5 @@ def decision(
         change=smallest_change(policy, facts, outcome, scores, thresholds, only_review, trial.changes),
         tier_title="" if tier is None else tier.title or "",
         appeal=appeal,
+        proceeds=_proceeds(policy, contexts, trace, name),
     )

@@ -228,6 +228,8 @@ class Context(Node):
     """Tier to the lowest result while that tier's condition is true or unknown."""
     unless: ItemCondition | None = None
     """Defeats the exception when true."""
+    on_unknown: Literal["hold", "proceed"] = "hold"
+    """While it cannot be told: ``hold`` the actions until a person has looked, or ``proceed`` and one looks later."""
     title: Text | None = None
     """What the exception is for."""
 
@@ -276,6 +278,8 @@ class Ladder(Node):
     """Strikes older than this, by the time of the act, no longer count."""
     merge_within: Duration = dt.timedelta(hours=24)
     """Strikes of one subject closer together than this count once."""
+    weights: dict[Name, Annotated[int, Field(ge=1, le=100)]] = Field(default_factory=dict)
+    """Tier to how much a strike at it weighs in ``count``; a tier left out weighs 1."""
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
     """Steps, mildest first; the last one due is the one recommended."""
 
@@ -322,6 +326,8 @@ class ActionRule(Node):
     """Obligations before it may be done."""
     dsa: Dsa | None = None
     """The restriction it is; empty when it restricts nothing, as an escalation does."""
+    internal: bool = False
+    """True for what stays inside the house: no notice and no statement tells of it."""
 
 
 class Appeals(Node):
@@ -337,6 +343,8 @@ class Appeals(Node):
     """A granted appeal voids the strike; steps that no longer follow are listed for reversal."""
     contact: Text | None = None
     """How to appeal, in plain words."""
+    address: Text | None = None
+    """Link or address to which an appeal goes; notices quote it."""
 
 
 class Guards(Node):

@@ -45,10 +45,13 @@ class Event(Node):
     """How long before now."""
     tier: Name | None = None
     """An item was decided at this tier."""
+    category: Name | None = None
+    """Category that the item was found in."""
     step: Name | None = None
     """This step was taken."""
     resolved: bool = False
-    """The step has been answered: by removals of the items it cites, or by a response where it cites none."""
+    """The step has been answered: by removals of the items it cites, or by a response where it cites none. Without
+    this it is unresolved once the time that the step gives is over."""
     voided: bool = False
     """An appeal was granted: it does not count."""
 

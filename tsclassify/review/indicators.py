@@ -15,7 +15,7 @@ from tsclassify.policy.platform import INDICATORS
 from tsclassify.review import process, rates
 from tsclassify.review.observed import Case, Days, Indicator, Labelled, daily
 from tsclassify.review.trend import look_before
-from tsclassify.standing.ladder import Clerk
+from tsclassify.standing.ladder import LadderEvaluator
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy
@@ -26,7 +26,7 @@ _AT_LOOKS: Final = frozenset({"steady_increase", "growing_volume", "high_rate"})
 
 
 def measure(
-    clerk: Clerk,
+    evaluator: LadderEvaluator,
     policy: Policy,
     now: int,
     *,
@@ -45,8 +45,8 @@ def measure(
     kept = (looks if looks is not None else {}).setdefault(look, {})
     asked = [(name, limits) for name in INDICATORS if (limits := getattr(review.indicators, name)) is not None]
     fresh = any(name not in kept for name, _ in asked if name in _AT_LOOKS)
-    days = daily(clerk.history, look) if fresh else Days(look, np.empty(0), np.empty(0))
-    case = Case(clerk, policy, now, look, days, labelled)
+    days = daily(evaluator.history, look) if fresh else Days(look, np.empty(0), np.empty(0))
+    case = Case(evaluator, policy, now, look, days, labelled)
     found = []
     for name, limits in asked:
         if name not in kept:

@@ -13,12 +13,12 @@ from tsclassify.records import Truth
 from tsclassify.review.statistics import Estimate
 from tsclassify.review.trend import Floats, alpha_of_look
 from tsclassify.standing.history import History
-from tsclassify.standing.ladder import Clerk
+from tsclassify.standing.ladder import LadderEvaluator
 
 if TYPE_CHECKING:
     from tsclassify.policy import Policy
 
-__all__ = ["NOTHING", "Case", "Days", "Indicator", "Labelled", "against", "daily", "text", "unknown"]
+__all__ = ["NOTHING", "Case", "Days", "Indicator", "Labelled", "against", "daily", "text", "unknown", "up_to"]
 
 NOTHING: Final = "nothing to measure it by"
 
@@ -106,7 +106,7 @@ class Labelled:
 class Case:
     """All that an indicator may look at."""
 
-    clerk: Clerk
+    evaluator: LadderEvaluator
     policy: Policy
     now: int
     look: int
@@ -116,7 +116,7 @@ class Case:
 
     @property
     def history(self) -> History:
-        return self.clerk.history
+        return self.evaluator.history
 
     @property
     def window(self) -> int:
@@ -158,6 +158,19 @@ def daily(history: History, look: int) -> Days:
     items = np.bincount(day - first, weights=weight, minlength=n)[:n] if day.size else np.zeros(n)
     violations = np.bincount(acts // DAY - first, minlength=n)[:n].astype(np.float64) if acts.size else np.zeros(n)
     return Days(first, items.astype(np.float64), violations)
+
+
+def up_to(history: History, now: int, window: int) -> tuple[int, int]:
+    """Items seen and violations among them in a window that ends at a moment, the day of the moment included.
+
+    Items are kept by day, so that the first day of the window counts as a whole.
+    """
+    rows = history.days
+    first = (now - window) // DAY
+    n_items = int(rows[(rows[:, 0] >= first) & (rows[:, 0] <= now // DAY), 2].sum()) if rows.size else 0
+    n_items += sum(row.event.n_items for row in history.events("tally", now) if first * DAY <= row.at <= now)
+    visible = (history.known <= now) & (history.gone > now) & (history.at >= first * DAY) & (history.at <= now)
+    return n_items, int(visible.sum())
 
 
 def unknown(name: str, unit: str, limit: str, why: str, estimate: Estimate | None = None) -> Indicator:

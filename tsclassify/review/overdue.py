@@ -8,8 +8,8 @@ from typing import Any
 
 from tsclassify.ledger.moments import aware, iso, micros, span_words
 from tsclassify.review.timeline import Line
-from tsclassify.standing.history import open_appeals
-from tsclassify.standing.ladder import Clerk, span
+from tsclassify.standing.checks import valid_appeals
+from tsclassify.standing.ladder import LadderEvaluator, span
 
 __all__ = ["Overdue", "overdue"]
 
@@ -56,24 +56,24 @@ class Overdue:
         }
 
 
-def overdue(clerk: Clerk, line: Line, now: int) -> tuple[Overdue, ...]:
+def overdue(evaluator: LadderEvaluator, line: Line, now: int) -> tuple[Overdue, ...]:
     """Steps, actions and appeals that are late or were."""
-    return (*_late_steps(clerk, line, now), *_late_actions(clerk, now), *_late_appeals(clerk, now))
+    return (*_late_steps(evaluator, line, now), *_late_actions(evaluator, now), *_late_appeals(evaluator, now))
 
 
-def _late_steps(clerk: Clerk, line: Line, now: int) -> list[Overdue]:
+def _late_steps(evaluator: LadderEvaluator, line: Line, now: int) -> list[Overdue]:
     """Steps that were due for longer than their own deadline before something was recorded."""
     late = []
-    for step in clerk.steps:
+    for step in evaluator.steps:
         if step.within is None:
             continue
-        for run in line.runs(clerk):
+        for run in line.runs(evaluator):
             if run.id != step.id:
                 continue
             since = micros(run.since)
             until = now if run.until is None else micros(run.until)
             limit = since + span(step.within)
-            takes = [take.at for take in clerk.takes(now, step.id) if since <= take.at]
+            takes = [take.at for take in evaluator.takes(now, step.id) if since <= take.at]
             done = min(takes, default=None)
             end = min(until, done if done is not None else until)
             if limit >= end:
@@ -97,17 +97,17 @@ def _late_steps(clerk: Clerk, line: Line, now: int) -> list[Overdue]:
     return late
 
 
-def _late_actions(clerk: Clerk, now: int) -> list[Overdue]:
+def _late_actions(evaluator: LadderEvaluator, now: int) -> list[Overdue]:
     """Decisions whose tier sets a time, on items that nobody notified, removed or answered by then."""
-    h = clerk.history
+    h = evaluator.history
     done: dict[str, int] = {}
     for kind in ("notice", "removal", "appeal"):
         for row in h.events(kind, now):
             for item in getattr(row.event, "items", None) or [getattr(row.event, "item", "")]:
                 done[item] = min(row.at, done.get(item, row.at))
     late = []
-    acts = clerk.acts(now)
-    for index, tier in enumerate(clerk.policy.tiers):
+    acts = evaluator.acts(now)
+    for index, tier in enumerate(evaluator.policy.tiers):
         if tier.within is None or not tier.do:
             continue
         limit = span(tier.within)
@@ -134,13 +134,13 @@ def _late_actions(clerk: Clerk, now: int) -> list[Overdue]:
     return late
 
 
-def _late_appeals(clerk: Clerk, now: int) -> list[Overdue]:
+def _late_appeals(evaluator: LadderEvaluator, now: int) -> list[Overdue]:
     """Appeals that wait for longer than the policy allows."""
-    rule = clerk.policy.appeals
+    rule = evaluator.policy.appeals
     if rule is None or rule.answer_within is None:
         return []
     limit = span(rule.answer_within)
-    waiting = [row.at for row in open_appeals(clerk.history, now) if row.at + limit < now]
+    waiting = [row.at for row in valid_appeals(evaluator, now) if row.at + limit < now]
     if not waiting:
         return []
     first = min(waiting)

@@ -190,7 +190,7 @@ def _counted(need: str, amount: int) -> str:
 
 
 def _overdue(review: PlatformReview) -> str:
-    titles = {tier.id: tier.title for tier in review.clerk.policy.tiers if tier.title}
+    titles = {tier.id: tier.title for tier in review.evaluator.policy.tiers if tier.title}
     rows = []
     for late in review.overdue:
         title = titles.get(late.id) if late.what == "action" else None
@@ -287,13 +287,13 @@ def _nothing(review: PlatformReview) -> str:
 
 
 def _window_mark(chart: Chart, review: PlatformReview) -> None:
-    rules = review.clerk.policy.platform_review
+    rules = review.evaluator.policy.platform_review
     if rules is not None:
         chart.mark(micros(review.look_at) / DAY - rules.window.days, "window starts")
 
 
 def _responses(review: PlatformReview) -> str:
-    case = Case(review.clerk, review.clerk.policy, micros(review.at), 0, review.days, None)
+    case = Case(review.evaluator, review.evaluator.policy, micros(review.at), 0, review.days, None)
     rows = notified(case, 0)
     if not rows:
         return ""
@@ -320,7 +320,7 @@ def _responses(review: PlatformReview) -> str:
 
 def _backlog(review: PlatformReview) -> str:
     now = micros(review.at)
-    case = Case(review.clerk, review.clerk.policy, now, 0, review.days, None)
+    case = Case(review.evaluator, review.evaluator.policy, now, 0, review.days, None)
     rows = notified(case, 0)
     if not rows:
         return ""
@@ -347,7 +347,7 @@ def _time_line(review: PlatformReview) -> str:
         (
             step.id,
             bars(review.runs, step.id, "#e3a19b"),
-            [(float(take.at), _day(take.at // DAY)) for take in review.clerk.takes(now, step.id)],
+            [(float(take.at), _day(take.at // DAY)) for take in review.evaluator.takes(now, step.id)],
         )
         for step in review.steps
     ]

@@ -12,7 +12,7 @@ from tsclassify.ledger.moments import DAY, HOUR, span_words
 from tsclassify.records import Truth
 from tsclassify.review.observed import NOTHING, Case, Indicator, against, text, unknown
 from tsclassify.review.statistics import Estimate, difference, share, survival_quantile
-from tsclassify.standing.history import Around
+from tsclassify.standing.history import TimedEvent
 from tsclassify.standing.ladder import span
 
 __all__ = [
@@ -44,16 +44,16 @@ def notified(case: Case, start: int) -> list[Notified]:
 
 
 def all_notified(case: Case) -> list[Notified]:
-    first: dict[str, Around] = {}
+    first: dict[str, TimedEvent] = {}
     for row in case.history.events("notice", case.now):
         if row.at <= case.now:
             for item in row.event.items:
                 first.setdefault(item, row)
     found = []
     for item, notice in first.items():
-        if case.clerk.is_void(item):
+        if case.history.is_settled(item, case.now):
             continue
-        ends = [row for row in case.clerk.removals.get(item, ()) if row.visible(case.now) and row.at <= case.now]
+        ends = [row for row in case.evaluator.removals.get(item, ()) if row.visible(case.now) and row.at <= case.now]
         own = [row.at for row in ends if row.event.by != "provider"]
         forced = [row.at for row in ends if row.event.by == "provider"]
         # Where the provider had to take it down itself, nobody knows how long the tenant would have taken.
@@ -73,8 +73,9 @@ def unmet_notices(case: Case, name: str, limits: Any) -> Indicator:
         return unknown(
             name, "share of notices", limit, f"{len(rows)} notices past the deadline, fewer than {limits.min_notices}"
         )
-    state = against(found.low, found.high, limits.less_than, above=False)
+    state = _against_share(found, limits.less_than)
     says = f"{met} of {len(rows)} notified items were removed in time ({found.low:.0%} to {found.high:.0%})"
+    says += _implied(limits.min_notices)
     return Indicator(name, state, found, "share of notices", limit, says)
 
 
@@ -89,7 +90,9 @@ def slow_response(case: Case, name: str, limits: Any) -> Indicator:
     # A removal recorded before the notice (clocks differ) took no time.
     times = np.array([max(0, (row.censored if row.removed is None else row.removed) - row.at) for row in rows])
     found = survival_quantile(times / HOUR, ended, limits.quantile)
-    state = against(found.low, found.high, span(limits.more_than) / HOUR, above=True)
+    more_than = span(limits.more_than) / HOUR
+    # From min_notices on, the quantile itself rules the trouble out.
+    state = Truth.TRUE if found.low > more_than else Truth.FALSE if found.value <= more_than else Truth.UNKNOWN
     n_up = int((~ended).sum())
     says = (
         f"time by which {limits.quantile:.0%} of notified items were removed: {_time(found.value, 'not reached')} "
@@ -111,7 +114,7 @@ def found_by_others(case: Case, name: str, limits: Any) -> Indicator:
             first.setdefault(item, row.at)
     own = [
         item
-        for item, rows in case.clerk.removals.items()
+        for item, rows in case.evaluator.removals.items()
         if any(
             row.visible(case.now)
             and start <= row.at <= case.now
@@ -119,12 +122,12 @@ def found_by_others(case: Case, name: str, limits: Any) -> Indicator:
             and row.at < first.get(item, case.now + 1)
             for row in rows
         )
-        and not case.clerk.is_void(item)
+        and not case.history.is_settled(item, case.now)
     ]
     others = [
         item
         for item, at in first.items()
-        if start <= at <= case.now and item not in own and not case.clerk.is_void(item)
+        if start <= at <= case.now and item not in own and not case.history.is_settled(item, case.now)
     ]
     n = len(own) + len(others)
     if n < limits.min_removals:
@@ -132,15 +135,32 @@ def found_by_others(case: Case, name: str, limits: Any) -> Indicator:
             name, "share of violations", limit, f"{n} items found by anybody, fewer than {limits.min_removals}"
         )
     found = share(len(own), n)
-    state = against(found.low, found.high, limits.less_than, above=False)
+    state = _against_share(found, limits.less_than)
     says = f"{len(own)} of {n} were removed before a notice ({found.low:.0%} to {found.high:.0%})"
+    says += _implied(limits.min_removals)
     return Indicator(name, state, found, "share of violations", limit, says)
+
+
+def _against_share(found: Estimate, limit: float) -> Truth:
+    """Truth of "the share is below the limit": shown by the whole interval, ruled out by the share itself.
+
+    The policy's own minimum says from how many items on the share is trusted to rule the trouble out.
+    """
+    if found.high < limit:
+        return Truth.TRUE
+    return Truth.FALSE if found.value >= limit else Truth.UNKNOWN
+
+
+def _implied(minimum: int) -> str:
+    """What the minimum amounts to: a share that so few items, all of them good, still allow at 95 % (one-sided)."""
+    allowed = 0.05 ** (1 / minimum)
+    return f"; {minimum} of {minimum}, the fewest that count, still allow a true share of {allowed:.0%}"
 
 
 # ---- backlog
 
 
-def _queue(case: Case, control: str) -> list[Around]:
+def _queue(case: Case, control: str) -> list[TimedEvent]:
     """Attested counts of a queue within baseline and window, oldest first."""
     return [
         row
@@ -177,16 +197,21 @@ def large_backlog(case: Case, name: str, limits: Any) -> Indicator:
 
     slow = float(gammaincinv(closed, 0.025)) if closed else 0.0
     fast = float(gammaincinv(closed + 1, 0.975))
-    days = [n_open * case.window / pace if pace else math.inf for pace in (closed, fast, slow)]
+    length = _days_on_record(case)
+    days = [n_open * length / pace if pace else math.inf for pace in (closed, fast, slow)]
     if n_open == 0:
         days = [0.0, 0.0, 0.0]
     found = Estimate(days[0], days[1], days[2], n_open + closed, 0.95)
     state = against(found.low, found.high, limits.more_than_days, above=True)
     attested = f"; {queue[-1].event.value:,.0f} reports open by its own account" if queue else ""
-    says = (
-        f"{n_open} notified items open, {closed} closed in {case.window} days: {text(days[0])} days of work{attested}"
-    )
+    says = f"{n_open} notified items open, {closed} closed in {length:.3g} days: {text(days[0])} days of work{attested}"
     return Indicator(name, state, found, "days", limit, says)
+
+
+def _days_on_record(case: Case) -> float:
+    """Days of the window for which the record says anything of notices; at least one."""
+    first = min((row.at for row in notified(case, 0)), default=case.now)
+    return min(float(case.window), max(1.0, (case.now - first) / DAY))
 
 
 def growing_backlog(case: Case, name: str, limits: Any) -> Indicator:
@@ -203,8 +228,9 @@ def growing_backlog(case: Case, name: str, limits: Any) -> Indicator:
         _, opened, closed = _opened_closed(case)
         if opened + closed == 0:
             return unknown(name, "items a day", limit, NOTHING)
-        length, found = float(case.window), difference(opened, closed, alpha=alpha)
-        how = f"{opened} opened, {closed} closed in {case.window} days"
+        # A record that is younger than the window has grown for no longer than it exists.
+        length, found = _days_on_record(case), difference(opened, closed, alpha=alpha)
+        how = f"{opened} opened, {closed} closed in {length:.3g} days"
     found = Estimate(found.value / length, found.low / length, found.high / length, found.n, found.level)
     state = against(found.low, found.high, limits.more_than_per_day, above=True)
     says = f"the queue grows by {found.value:.3g} a day ({found.low:.3g} to {found.high:.3g}; {how})"
@@ -213,7 +239,7 @@ def growing_backlog(case: Case, name: str, limits: Any) -> Indicator:
 
 def missing_controls(case: Case, name: str, limits: Any) -> Indicator:
     limit = f"one of these is missing: {', '.join(limits.required)}"
-    states = {control: case.clerk.attested(control, case.now) for control in limits.required}
+    states = {control: case.evaluator.attested(control, case.now) for control in limits.required}
     absent = [control for control, state in states.items() if state is Truth.FALSE]
     silent = [control for control, state in states.items() if state is Truth.UNKNOWN]
     held = len(states) - len(absent) - len(silent)

@@ -15,26 +15,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tsclassify.errors import InputError, needs
 from tsclassify.io.rows import bounded_lines, json_object
+from tsclassify.ledger import queries
 from tsclassify.ledger.moments import DAY, aware, iso, micros, moment
-from tsclassify.ledger.store import translated
 from tsclassify.records import SCHEMA_VERSION
 from tsclassify.review.indicators import measure
-from tsclassify.review.observed import Days, Indicator, Labelled, daily
+from tsclassify.review.observed import Days, Indicator, Labelled, daily, up_to
 from tsclassify.review.overdue import Overdue, overdue
 from tsclassify.review.timeline import Run, facts_at, rests_on, time_line
 from tsclassify.review.trend import look_before
+from tsclassify.standing.checks import Irregularity, irregularities
 from tsclassify.standing.history import load
-from tsclassify.standing.ladder import Clerk
+from tsclassify.standing.ladder import LadderEvaluator
 from tsclassify.standing.standing import (
     Reversal,
     StepState,
+    categories_of,
     reversals,
     step_state,
+    to_restore,
     upcoming,
 )
 
 if TYPE_CHECKING:
-    from tsclassify.ledger.ledger import Ledger
+    from tsclassify.ledger.ledger import EventLog
     from tsclassify.policy import Policy
 
 __all__ = ["Overdue", "PlatformReview", "Run", "read_labelled", "review_platform"]
@@ -54,7 +57,9 @@ class PlatformReview:
     policy_name, policy_version, policy_sha256
         The policy that was asked.
     n_items, n_violations
-        In the window up to the look.
+        In the window up to the moment of the review, the day itself included.
+    since
+        Start of that window.
     indicators
         Every indicator of the policy with its state, estimate and sentence.
     finding
@@ -70,12 +75,19 @@ class PlatformReview:
     reversals
         Steps taken that no longer follow.
     evidence
-        Ids of items that count, most severe first, then latest.
+        Ids of items that count and are still up, most severe first, then latest.
+    irregularities
+        What was recorded against the policy's own rules.
+    to_restore
+        Ids of items that are down although what they were taken down for was voided or cleared.
+    versions
+        Version of the policy and model to the first and the last act that it decided on.
     """
 
     tenant: str
     at: dt.datetime
     look_at: dt.datetime
+    since: dt.datetime
     policy_name: str
     policy_version: str
     policy_sha256: str
@@ -90,8 +102,11 @@ class PlatformReview:
     overdue: tuple[Overdue, ...]
     reversals: tuple[Reversal, ...]
     evidence: tuple[str, ...]
+    irregularities: tuple[Irregularity, ...]
+    to_restore: tuple[str, ...]
+    versions: tuple[tuple[str, dt.datetime, dt.datetime], ...]
     days: Days
-    clerk: Clerk
+    evaluator: LadderEvaluator
 
     @property
     def next_step(self) -> StepState | None:
@@ -117,6 +132,7 @@ class PlatformReview:
             "tenant": self.tenant,
             "at": iso(micros(self.at)),
             "look_at": iso(micros(self.look_at)),
+            "since": iso(micros(self.since)),
             "policy": {"name": self.policy_name, "version": self.policy_version, "sha256": self.policy_sha256},
             "n_items": self.n_items,
             "n_violations": self.n_violations,
@@ -131,6 +147,12 @@ class PlatformReview:
             "overdue": [late.to_dict() for late in self.overdue],
             "reversals": [reversal.to_dict() for reversal in self.reversals],
             "evidence": list(self.evidence),
+            "irregularities": [each.to_dict() for each in self.irregularities],
+            "to_restore": list(self.to_restore),
+            "versions": [
+                {"basis": basis, "first": iso(micros(first)), "last": iso(micros(last))}
+                for basis, first, last in self.versions
+            ],
         }
 
     @needs("PlatformReview")
@@ -153,7 +175,7 @@ class PlatformReview:
 
 @needs("review_platform")
 def review_platform(
-    ledger: Ledger,
+    ledger: EventLog,
     policy: Policy | str | os.PathLike[str],
     *,
     tenant: str,
@@ -181,7 +203,7 @@ def review_platform(
     InputError
         When the policy has no platform review, or a labelled row is not as described.
     """
-    from tsclassify.ledger import Ledger as Book
+    from tsclassify.ledger.ledger import EventLog as Book
     from tsclassify.policy import as_policy
 
     if not isinstance(ledger, Book):
@@ -192,16 +214,16 @@ def review_platform(
     when = moment(at, "review: at")
     now = micros(when)
     history = load(ledger, tenant, "tenant", policy, at=now)
-    clerk = Clerk(history, policy)
-    sample = None if labelled is None else _sample(ledger, clerk, labelled, now)
+    evaluator = LadderEvaluator(history, policy, categories=categories_of(ledger, policy))
+    sample = None if labelled is None else _sample(ledger, evaluator, labelled, now)
     looks: dict[int, dict[str, Indicator]] = {}
-    indicators = measure(clerk, policy, now, labelled=sample, looks=looks)
-    facts = facts_at(clerk, policy, now, indicators)
-    line = time_line(clerk, policy, now, facts, sample, looks)
-    steps = tuple(step_state(clerk, step, now, line.now[step.id], line.since(step.id)) for step in clerk.steps)
+    indicators = measure(evaluator, policy, now, labelled=sample, looks=looks)
+    facts = facts_at(evaluator, policy, now, indicators)
+    line = time_line(evaluator, policy, now, facts, sample, looks)
+    steps = tuple(step_state(evaluator, step, now, line.now[step.id], line.since(step.id)) for step in evaluator.steps)
     look = look_before(now // DAY, policy.platform_review.looks.every)
-    days = daily(history, look)
     window = policy.platform_review.window.days
+    n_items, n_violations = up_to(history, now, window * DAY)
     return PlatformReview(
         tenant=tenant,
         at=when,
@@ -209,19 +231,23 @@ def review_platform(
         policy_name=policy.name,
         policy_version=policy.version,
         policy_sha256=policy.sha256,
-        n_items=int(days.items[-window:].sum()),
-        n_violations=int(days.violations[-window:].sum()),
+        since=aware(now - window * DAY),
+        n_items=n_items,
+        n_violations=n_violations,
         indicators=indicators,
         finding=facts.finding or "undetermined",
-        rests_on=rests_on(clerk, policy, now, facts),
+        rests_on=rests_on(evaluator, policy, now, facts),
         steps=steps,
-        runs=line.runs(clerk),
+        runs=line.runs(evaluator),
         findings=line.findings(),
-        overdue=overdue(clerk, line, now),
-        reversals=reversals(clerk, now, line.review_at_takes(clerk, now)),
-        evidence=_evidence(clerk, now),
-        days=days,
-        clerk=clerk,
+        overdue=overdue(evaluator, line, now),
+        reversals=reversals(evaluator, now, line.review_at_takes(evaluator, now)),
+        evidence=evaluator.evidence(now)[:_EVIDENCE],
+        irregularities=irregularities(evaluator, now),
+        to_restore=to_restore(evaluator, now),
+        versions=tuple((basis, aware(first), aware(last)) for basis, first, last in history.bases),
+        days=daily(history, look),
+        evaluator=evaluator,
     )
 
 
@@ -241,20 +267,15 @@ def read_labelled(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         raise InputError(f"{name}: file must be readable, got {error.strerror or 'an error'}") from None
 
 
-def _sample(ledger: Ledger, clerk: Clerk, labelled: Iterable[Mapping[str, Any]], now: int) -> Labelled:
+def _sample(ledger: EventLog, evaluator: LadderEvaluator, labelled: Iterable[Mapping[str, Any]], now: int) -> Labelled:
     """Cross a labelled sample with what the policy decided; items that it never saw are refused."""
-    flagged = {clerk.history.items[row] for row in clerk.acts(now, window=now)}
+    flagged = {evaluator.history.items[row] for row in evaluator.acts(now, window=now, excused=True)}
     counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
     for number, row in enumerate(labelled, start=1):
         item, truth = row.get("id"), row.get("violation")
         if not isinstance(item, str) or not isinstance(truth, bool):
             raise InputError(f"review: labelled row {number} must have an id (text) and a violation (true or false)")
-        with translated(ledger.path):
-            seen = ledger._connection.execute(
-                "SELECT 1 FROM event WHERE id = ? AND kind = 'decision' AND tenant = ? AND known <= ? LIMIT 1",
-                (item, clerk.history.subject, now),
-            ).fetchone()
-        if seen is None:
+        if not queries.was_decided(ledger.store, item, evaluator.history.names, now):
             raise InputError(f"review: labelled row {number} must be an item of this tenant with a recorded decision")
         counts[item in flagged, truth] += 1
     return Labelled(
@@ -263,10 +284,3 @@ def _sample(ledger: Ledger, clerk: Clerk, labelled: Iterable[Mapping[str, Any]],
         misses=counts[False, True],
         n_clean=counts[False, True] + counts[False, False],
     )
-
-
-def _evidence(clerk: Clerk, now: int) -> tuple[str, ...]:
-    h = clerk.history
-    rows = sorted(clerk.acts(now).tolist(), key=lambda row: (int(h.tier[row]), -int(h.at[row]), -int(h.seq[row])))
-    found = dict.fromkeys(item for row in rows if (item := h.items[row]) is not None)
-    return tuple(found)[:_EVIDENCE]

@@ -12,7 +12,7 @@ from tsclassify.records import Truth
 from tsclassify.review.indicators import measure
 from tsclassify.review.observed import Indicator, Labelled
 from tsclassify.standing.history import History
-from tsclassify.standing.ladder import Clerk, ReviewFacts
+from tsclassify.standing.ladder import LadderEvaluator, ReviewFacts
 from tsclassify.standing.standing import change_points
 
 if TYPE_CHECKING:
@@ -47,29 +47,29 @@ class Run:
         return {"id": self.id, "since": iso(micros(self.since)), "until": until}
 
 
-def facts_at(clerk: Clerk, policy: Policy, now: int, indicators: tuple[Indicator, ...]) -> ReviewFacts:
+def facts_at(evaluator: LadderEvaluator, policy: Policy, now: int, indicators: tuple[Indicator, ...]) -> ReviewFacts:
     """The finding over the indicators: not effective when that is shown, effective when that is."""
     states = {indicator.name: indicator.state for indicator in indicators}
     plain = ReviewFacts(None, states)
     rule = policy.platform_review.effective_process  # type: ignore[union-attr]
-    if clerk.truth(rule.not_effective, now, plain) is Truth.TRUE:
+    if evaluator.truth(rule.not_effective, now, plain) is Truth.TRUE:
         finding = "not_effective"
-    elif clerk.truth(rule.effective, now, plain) is Truth.TRUE:
+    elif evaluator.truth(rule.effective, now, plain) is Truth.TRUE:
         finding = "effective"
     else:
         finding = "undetermined"
     return ReviewFacts(finding, states)
 
 
-def rests_on(clerk: Clerk, policy: Policy, now: int, facts: ReviewFacts) -> tuple[str, ...]:
+def rests_on(evaluator: LadderEvaluator, policy: Policy, now: int, facts: ReviewFacts) -> tuple[str, ...]:
     """Indicators without which the finding would be another one."""
     found = []
     for name, state in facts.indicators.items():
         for other in Truth:
             changed = ReviewFacts(None, {**facts.indicators, name: other})
             rule = policy.platform_review.effective_process  # type: ignore[union-attr]
-            not_effective = clerk.truth(rule.not_effective, now, changed) is Truth.TRUE
-            effective = clerk.truth(rule.effective, now, changed) is Truth.TRUE
+            not_effective = evaluator.truth(rule.not_effective, now, changed) is Truth.TRUE
+            effective = evaluator.truth(rule.effective, now, changed) is Truth.TRUE
             finding = "not_effective" if not_effective else "effective" if effective else "undetermined"
             if other is not state and finding != facts.finding:
                 found.append(name)
@@ -109,11 +109,11 @@ class Line:
             runs.append(Run(name, aware(start), None))
         return runs
 
-    def runs(self, clerk: Clerk) -> tuple[Run, ...]:
+    def runs(self, evaluator: LadderEvaluator) -> tuple[Run, ...]:
         """When each step was due, in the ladder's order."""
         return tuple(
             run
-            for step in clerk.steps
+            for step in evaluator.steps
             for run in self._runs(step.id, [states[step.id] is Truth.TRUE for states in self.states])
         )
 
@@ -123,10 +123,10 @@ class Line:
         runs = [run for name in names for run in self._runs(name, [facts.finding == name for facts in self.facts])]
         return tuple(sorted(runs, key=lambda run: run.since))
 
-    def review_at_takes(self, clerk: Clerk, now: int) -> dict[int, ReviewFacts]:
+    def review_at_takes(self, evaluator: LadderEvaluator, now: int) -> dict[int, ReviewFacts]:
         """Row of each step taken to what the review said on the last midnight before."""
         found = {}
-        for take in clerk.takes(now):
+        for take in evaluator.takes(now):
             before = [facts for point, facts in zip(self.points, self.facts, strict=True) if point <= take.at]
             if before:
                 found[take.seq] = before[-1]
@@ -134,7 +134,7 @@ class Line:
 
 
 def time_line(
-    clerk: Clerk,
+    evaluator: LadderEvaluator,
     policy: Policy,
     now: int,
     facts: ReviewFacts,
@@ -142,20 +142,20 @@ def time_line(
     looks: dict[int, dict[str, Indicator]],
 ) -> Line:
     """Ask every step at every midnight since the first event, now, and at the events of a day on which one changed."""
-    first = _first(clerk.history)
+    first = _first(evaluator.history)
     start = now // DAY if first is None else max(first // DAY, now // DAY - _LONGEST)
     points = [day * DAY for day in range(start, now // DAY + 1) if day * DAY < now]
 
     def ask(point: int) -> tuple[dict[str, Truth], ReviewFacts]:
-        then = facts_at(clerk, policy, point, measure(clerk, policy, point, labelled=sample, looks=looks))
-        return clerk.states(point, then), then
+        then = facts_at(evaluator, policy, point, measure(evaluator, policy, point, labelled=sample, looks=looks))
+        return evaluator.states(point, then), then
 
     answers = {point: ask(point) for point in points}
-    answers[now] = (clerk.states(now, facts), facts)
-    inside = change_points(clerk, now)
+    answers[now] = (evaluator.states(now, facts), facts)
+    inside = change_points(evaluator, now)
     ordered = sorted(answers)
     for before, after in itertools.pairwise(ordered):
-        if any(answers[before][0][step.id] is not answers[after][0][step.id] for step in clerk.steps):
+        if any(answers[before][0][step.id] is not answers[after][0][step.id] for step in evaluator.steps):
             between = [point for point in inside if before < point < after]
             for point in between[:: max(1, len(between) // _FINE)]:
                 answers[point] = ask(point)

@@ -7,23 +7,38 @@ recorded, and a voided event leaves exactly the standing of the history without 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tsclassify.errors import InputError
+from tsclassify.ledger import queries
 from tsclassify.ledger.moments import aware, iso, micros, moment
-from tsclassify.ledger.store import translated
+from tsclassify.policy.conditions import Count, leaves
 from tsclassify.records import SCHEMA_VERSION, Truth
-from tsclassify.standing.history import NEVER, OF_ACTOR, load, open_appeals
-from tsclassify.standing.ladder import Clerk, ReviewFacts, span
+from tsclassify.standing.checks import Irregularity, irregularities, valid_appeals
+from tsclassify.standing.history import NEVER, load
+from tsclassify.standing.ladder import LadderEvaluator, ReviewFacts, span
 
 if TYPE_CHECKING:
-    from tsclassify.ledger.ledger import Ledger
+    from tsclassify.ledger.ledger import EventLog
     from tsclassify.policy import Policy
     from tsclassify.policy.schema import Step
 
-__all__ = ["Reversal", "Standing", "StepState", "Strike", "reversals", "standing", "step_state", "strikes", "upcoming"]
+__all__ = [
+    "Reversal",
+    "Standing",
+    "StepState",
+    "Strike",
+    "categories_of",
+    "reversals",
+    "standing",
+    "step_state",
+    "strikes",
+    "to_restore",
+    "upcoming",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +56,7 @@ class Strike:
     n_acts
         How many acts.
     expires_at
-        From when on it no longer counts.
+        From when on no step counts it any more, by the longest window of a step that asks for its tier.
     """
 
     at: dt.datetime
@@ -76,6 +91,8 @@ class StepState:
         When it was last taken, or None.
     overdue_since
         When the policy's own deadline for it passed with nothing recorded, or None.
+    ends_at
+        When a measure that was taken ends by itself (``lasts``), or None while it stays until revoked.
     needs, has
         Obligation to amount asked for and amount on record: ``evidence`` in items, ``humans`` in people.
     do
@@ -91,6 +108,7 @@ class StepState:
     needs: Mapping[str, int]
     has: Mapping[str, int]
     do: tuple[str, ...] = ()
+    ends_at: dt.datetime | None = None
 
     @property
     def missing(self) -> dict[str, int]:
@@ -123,6 +141,7 @@ class StepState:
             "has": dict(self.has),
             "missing": self.missing,
             "do": list(self.do),
+            "ends_at": text(self.ends_at),
         }
 
 
@@ -169,7 +188,11 @@ class Standing:
     reversals
         Steps taken that no longer follow.
     n_appeals_open
-        Appeals without an answer.
+        Appeals in time that have no answer from a person who may give one.
+    irregularities
+        What was recorded against the policy's own rules, such as a step taken without its approvals.
+    to_restore
+        Ids of items that are down although what they were taken down for was voided or cleared.
     """
 
     subject: str
@@ -182,6 +205,8 @@ class Standing:
     steps: tuple[StepState, ...]
     reversals: tuple[Reversal, ...]
     n_appeals_open: int
+    irregularities: tuple[Irregularity, ...] = ()
+    to_restore: tuple[str, ...] = ()
 
     @property
     def next_step(self) -> StepState | None:
@@ -208,6 +233,8 @@ class Standing:
             "next_step": following.id if following else None,
             "reversals": [reversal.to_dict() for reversal in self.reversals],
             "n_appeals_open": self.n_appeals_open,
+            "irregularities": [each.to_dict() for each in self.irregularities],
+            "to_restore": list(self.to_restore),
         }
 
 
@@ -217,7 +244,15 @@ def upcoming(steps: Sequence[StepState]) -> StepState | None:
     return due if due is not None and due.is_open else None
 
 
-def standing(ledger: Ledger, subject: str, policy: Policy, *, at: dt.datetime | str, of: str | None = None) -> Standing:
+def standing(
+    ledger: EventLog,
+    subject: str,
+    policy: Policy,
+    *,
+    at: dt.datetime | str,
+    of: str | None = None,
+    tenant: str | None = None,
+) -> Standing:
     """Strikes, due and taken steps of an account or a tenant, from the ledger alone.
 
     Parameters
@@ -233,6 +268,15 @@ def standing(ledger: Ledger, subject: str, policy: Policy, *, at: dt.datetime | 
     of
         ``actor`` or ``tenant``; None takes what the ledger knows the name as, clean decisions on an account aside,
         and the policy's own subject when it knows both or neither.
+    tenant
+        Of an account: whose it is; needed where several tenants have an account of this name.
+
+    Raises
+    ------
+    InputError
+        When `of` is neither of the two.
+    LedgerError
+        When the account's name is one at several tenants, and none is named.
 
     Notes
     -----
@@ -243,13 +287,13 @@ def standing(ledger: Ledger, subject: str, policy: Policy, *, at: dt.datetime | 
     if side not in {"actor", "tenant"}:
         raise InputError(f"standing: of must be actor or tenant, got {side!r}")
     now = micros(when)
-    history = load(ledger, subject, side, policy, at=now)
-    clerk = Clerk(history, policy)
-    states = clerk.states(now)
-    moments = change_points(clerk, now)
+    history = load(ledger, subject, side, policy, at=now, tenant=tenant)
+    evaluator = LadderEvaluator(history, policy, categories=categories_of(ledger, policy))
+    states = evaluator.states(now)
+    moments = change_points(evaluator, now)
 
     def truth_at(step: str, point: int) -> Truth:
-        return clerk.states(point)[step] if point != now else states[step]
+        return evaluator.states(point)[step] if point != now else states[step]
 
     return Standing(
         subject=subject,
@@ -258,70 +302,95 @@ def standing(ledger: Ledger, subject: str, policy: Policy, *, at: dt.datetime | 
         policy_name=policy.name,
         policy_version=policy.version,
         policy_sha256=policy.sha256,
-        strikes=strikes(clerk, now),
+        strikes=strikes(evaluator, now),
         steps=tuple(
-            step_state(clerk, step, now, states[step.id], _since(step.id, moments, truth_at, states[step.id]))
-            for step in clerk.steps
+            step_state(evaluator, step, now, states[step.id], _since(step.id, moments, truth_at, states[step.id]))
+            for step in evaluator.steps
         ),
-        reversals=reversals(clerk, now),
-        n_appeals_open=len(open_appeals(history, now)),
+        reversals=reversals(evaluator, now),
+        n_appeals_open=len(valid_appeals(evaluator, now)),
+        irregularities=irregularities(evaluator, now),
+        to_restore=to_restore(evaluator, now),
     )
 
 
-def _side(ledger: Ledger, subject: str, policy: Policy) -> str:
-    with translated(ledger.path):
-        known = [
-            side
-            for side, where in (("actor", OF_ACTOR), ("tenant", "tenant = ? AND kind = 'decision'"))
-            if ledger._connection.execute(
-                f"SELECT 1 FROM event WHERE {where} LIMIT 1",  # noqa: S608
-                (subject,),
-            ).fetchone()
-        ]
-        if (
-            "tenant" not in known
-            and ledger._connection.execute(
-                "SELECT 1 FROM event WHERE tenant = ? AND kind <> 'decision' LIMIT 1", (subject,)
-            ).fetchone()
-        ):
-            known.append("tenant")
+def _side(ledger: EventLog, subject: str, policy: Policy) -> str:
+    known = [side for side in ("actor", "tenant") if queries.has_rows(ledger.store, subject, side)]
     if len(known) == 1:
         return known[0]
     return "actor" if policy.subject == "account" else "tenant"
 
 
-def strikes(clerk: Clerk, at: int) -> tuple[Strike, ...]:
+def strikes(evaluator: LadderEvaluator, at: int) -> tuple[Strike, ...]:
     """The strikes that count at a moment, oldest first."""
-    h, names = clerk.history, clerk.policy.tier_names
-    acts = clerk.acts(at)
-    found = []
-    for start, end in clerk.merged(acts):
-        rows = acts[start:end]
-        first = int(h.at[rows[0]])
-        found.append(
-            Strike(
-                at=aware(first),
-                tier=names[int(h.tier[rows].min())],
-                items=tuple(item for row in rows if (item := h.items[row]) is not None),
-                n_acts=int(rows.size),
-                # Inclusive: an act exactly as old as the window still counts.
-                expires_at=aware(int(h.at[rows[-1]]) + clerk.window + 1),
-            )
+    h, names = evaluator.history, evaluator.policy.tier_names
+    windows = _windows(evaluator)
+    acts = evaluator.acts(at, window=max([evaluator.window, *windows.values()]))
+    acts = acts[[at - int(h.at[row]) <= windows[int(h.tier[row])] for row in acts]] if acts.size else acts
+    rows_of_strikes = [acts[start:end] for start, end in evaluator.merged(acts)]
+    return tuple(
+        Strike(
+            at=aware(int(h.at[rows[0]])),
+            tier=names[int(h.tier[rows].min())],
+            items=tuple(item for row in rows if (item := h.items[row]) is not None),
+            n_acts=int(rows.size),
+            # Inclusive: an act exactly as old as the window still counts.
+            expires_at=aware(max(int(h.at[row]) + windows[int(h.tier[row])] for row in rows) + 1),
         )
-    return tuple(found)
+        for rows in rows_of_strikes
+    )
 
 
-def change_points(clerk: Clerk, now: int) -> list[int]:
+def _windows(evaluator: LadderEvaluator) -> dict[int, int]:
+    """Index of each tier to the longest window in which a step counts acts at it; the ladder's where none asks."""
+    names = evaluator.policy.tier_names
+    windows: dict[int, int] = {}
+    for step in evaluator.steps:
+        for node, _ in leaves(step.when):
+            if isinstance(node, Count) and node.count in names:
+                window = evaluator.window if node.within is None else span(node.within)
+                for tier in range(names.index(node.count) + 1):
+                    windows[tier] = max(window, windows.get(tier, 0))
+    return {tier: windows.get(tier, evaluator.window) for tier in range(len(names))}
+
+
+def to_restore(evaluator: LadderEvaluator, at: int) -> tuple[str, ...]:
+    """Items that others than their author took down and on which nothing stands any more."""
+    return tuple(
+        item
+        for item, rows in evaluator.removals.items()
+        if evaluator.is_removed(item, at)
+        and evaluator.history.is_settled(item, at)
+        and any(row.event.by != "author" for row in rows)
+    )
+
+
+def categories_of(ledger: EventLog, policy: Policy) -> Callable[[int], frozenset[str]] | None:
+    """Reads the categories of an act from its row, where a step of the policy counts by category."""
+    steps = policy.ladder.steps if policy.ladder else ()
+    if not any(isinstance(node, Count) and node.category for step in steps for node, _ in leaves(step.when)):
+        return None
+
+    @functools.cache
+    def categories(seq: int) -> frozenset[str]:
+        return ledger.categories(seq)
+
+    return categories
+
+
+def change_points(evaluator: LadderEvaluator, now: int) -> list[int]:
     """Moments up to now at which anything that the ladder asks can change, newest first."""
-    h = clerk.history
-    windows = {clerk.window, *(span(n.within) for s in clerk.steps for n in _timed(s.when))}
+    h = evaluator.history
+    windows = {evaluator.window, *(span(n.within) for s in evaluator.steps for n in _timed(s.when))}
     points: set[int] = {now}
-    for values in (h.known, h.gone[h.gone < NEVER], *(h.at + window + 1 for window in windows)):
+    ends = (h.gone, h.excused, h.excused_until)
+    for values in (h.known, *(each[each < NEVER] for each in ends), *(h.at + window + 1 for window in windows)):
         points.update(int(value) for value in values[values <= now])
-    for kind in ("notice", "response", "removal", "human_action", "attestation"):
+    points.update(point for spans in h.settled.values() for pair in spans for point in pair if 0 < point <= now)
+    for kind in ("notice", "response", "removal", "restored", "human_action", "attestation"):
         for row in h.around.get(kind, ()):
-            limit = clerk.deadline(row) if kind == "notice" else None
-            candidates = (row.known, row.at + clerk.window + 1, limit or now)
+            limit = evaluator.deadline(row) if kind == "notice" else None
+            candidates = (row.known, row.at + evaluator.window + 1, limit or now)
             points.update(point for point in candidates if point <= now)
     return sorted(points, reverse=True)
 
@@ -343,17 +412,16 @@ def _since(step: str, points: Sequence[int], truth_at: Any, now: Truth) -> int |
     return since
 
 
-def step_state(clerk: Clerk, step: Step, at: int, due: Truth, since: int | None) -> StepState:
+def step_state(evaluator: LadderEvaluator, step: Step, at: int, due: Truth, since: int | None) -> StepState:
     """A step with its obligations and its own deadline."""
-    takes = clerk.takes(at, step.id)
+    takes = evaluator.takes(at, step.id)
     taken = takes[-1].at if takes else None
     needs = step.needs.amounts()
     has: dict[str, int] = {}
     if "evidence" in needs:
-        h = clerk.history
-        has["evidence"] = len({h.items[row] for row in clerk.acts(at)} - {None})
+        has["evidence"] = len(evaluator.evidence(at))
     if "humans" in needs:
-        has["humans"] = len(clerk.approvals(step.id, at, since=since if since is not None else NEVER))
+        has["humans"] = len(evaluator.approvals(step.id, at, since=since if since is not None else NEVER))
     overdue = None
     if since is not None and step.within is not None and (taken is None or taken < since):
         limit = since + span(step.within)
@@ -368,20 +436,22 @@ def step_state(clerk: Clerk, step: Step, at: int, due: Truth, since: int | None)
         needs=needs,
         has=has,
         do=step.do,
+        ends_at=None if taken is None or step.lasts is None else aware(taken + span(step.lasts)),
     )
 
 
-def reversals(clerk: Clerk, at: int, review: Mapping[int, ReviewFacts] | None = None) -> tuple[Reversal, ...]:
+def reversals(
+    evaluator: LadderEvaluator, at: int, review: Mapping[int, ReviewFacts] | None = None
+) -> tuple[Reversal, ...]:
     """Steps taken whose condition, asked again of the events that still count, was not true when they were taken.
 
     A condition that is unknown (it asks for a review that is not given) is no reason to reverse.
     """
-    known = {step.id for step in clerk.steps}
     found = []
-    for take in clerk.takes(at):
+    for take in evaluator.takes(at):
         step = take.event.step
         facts = (review or {}).get(take.seq)
-        if step in known and clerk.states(take.at, facts)[step] is Truth.FALSE:
-            voided = tuple(sorted(row for row, when in clerk.history.voided.items() if when > take.at))
+        if step in evaluator.known_steps and evaluator.states(take.at, facts)[step] is Truth.FALSE:
+            voided = tuple(sorted(row for row, when in evaluator.history.voided.items() if when > take.at))
             found.append(Reversal(step, aware(take.at), take.seq, voided))
     return tuple(found)
