@@ -22,7 +22,6 @@ BROUGHT = {"markupsafe": "jinja2", "pandas": "datasets", "pydantic-core": "pydan
 # Still to be broken up.
 KNOWN_LOOPS = {
     ("tsclassify.batch.reading", "tsclassify.batch.tables"),
-    ("tsclassify.ledger.ledger", "tsclassify.ledger.transfer"),
 }
 
 

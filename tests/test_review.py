@@ -222,10 +222,16 @@ def test_a_step_left_undone_is_overdue(bad: PlatformReview) -> None:
 
 
 def test_a_tenant_notice_names_terms_findings_items_and_time(bad: PlatformReview) -> None:
-    review = bad
-    text = tenant_notice(review, PROVIDER)
-    for part in (PROVIDER.source.title, "hours to remove", review.evidence[0], "contest"):
+    assert bad.next_step is not None
+    with pytest.raises(InputError, match=r"must have what it needs, got .* missing"):
+        tenant_notice(bad, PROVIDER)
+    ready = replace(bad, steps=tuple(replace(step, has=step.needs) for step in bad.steps))
+    text = tenant_notice(ready, PROVIDER)
+    for part in (PROVIDER.source.title, "Remove them by", bad.evidence[0], "contest", f"{bad.at:%d %B %Y}"):
         assert part in text
+    not_due = next(step.id for step in bad.steps if step.due is not Truth.TRUE)
+    with pytest.raises(InputError, match=f"step {not_due} must be due"):
+        tenant_notice(ready, PROVIDER, step=not_due)
 
 
 def test_the_page_escapes_names_and_stands_alone(tmp_path: Path) -> None:
@@ -326,7 +332,7 @@ def test_the_replay_says_which_step_was_due_on_which_day(january: dict[str, Any]
     }
     assert due(january["hosting-provider 2021-08-01"]) == {
         "notice": "2020-11-16",
-        "formal": "2020-11-20",
+        "formal": "2020-11-21",
         "suspend_now": "2021-01-06",
     }
     assert due(january["app-store 2021-01-09"])["remove"] == "2021-01-09"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tsclassify.data.crosswalk import load_crosswalk
 
+from tsclassify.crosswalk import load_crosswalk
 from tsclassify.decision import Action, Decision, Finding
 from tsclassify.dsa import check_statement, statement_of_reasons
 from tsclassify.dsa import fields as dsa

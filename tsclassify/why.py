@@ -86,7 +86,25 @@ def _head(decision: Decision) -> str:
         "review": "no tier is established, and a person has to look",
     }.get(decision.tier, f"tier {decision.tier}")
     title = f" ({decision.tier_title})" if decision.tier_title else ""
-    text = f"{who}: {what}{title}. Decided by the policy {decision.policy_name}, version {decision.policy_version}"
+    return " ".join(part for part in (f"{who}: {what}{title}.", _outcome(decision)) if part)
+
+
+def _main_reason(decision: Decision) -> str:
+    """One sentence: the finding that weighed most, or why a person looks without one."""
+    if not decision.findings:
+        if decision.language is not Truth.TRUE:
+            return "Main reason: the language of the text is not known to be one that the model was tested in."
+        return "Main reason: no category reached the score from which a person looks."
+    top = decision.findings[0]
+    reads = READS_AS.get(top.category, f"belongs to {top.category}")
+    words = words_of(top.pieces, 3)
+    return f"Main reason: the text {reads}" + (f", by {joined(words)}." if words else ".")
+
+
+def _policy(decision: Decision) -> str:
+    text = f"Decided by the policy {decision.policy_name}, version {decision.policy_version}"
+    if decision.policy_as_of:
+        text += f" (asked for as of {decision.policy_as_of})"
     text += f", which puts into rules: {decision.source_title}." if decision.source_title else "."
     if decision.mode == "shadow":
         text += " The policy runs in shadow mode: this was recorded, and nothing was done."
@@ -185,10 +203,18 @@ def _outcome(decision: Decision) -> str:
         return "A person has to look; nothing is done to the item until then." if decision.review else ""
     seconds = decision.actions[0].within_s
     time = f" within {duration_words(seconds)}" if seconds is not None else ""
-    text = f"Recommended{time}: {'; '.join(_action(action) for action in decision.actions)}."
-    if decision.review:
-        text += " A person has to look as well, as something that bears on this is open."
-    return text
+    if decision.mode == "shadow":
+        return f"It would be recommended{time}: {'; '.join(_action(action) for action in decision.actions)}."
+    texts = []
+    if decision.due:
+        texts.append(f"Due{time}: {'; '.join(_action(action) for action in decision.due)}.")
+    if decision.proposed:
+        waits = "until a person has looked" if decision.review and not decision.proceeds else "for people to agree"
+        proposed = "; ".join(_action(action) for action in decision.proposed)
+        texts.append(f"Proposed{time}, and waits {waits}: {proposed}.")
+    if decision.review and decision.proceeds:
+        texts.append("A person looks afterwards, as an exception is open and the policy lets the actions go ahead.")
+    return " ".join(texts)
 
 
 def why(decision: Decision) -> str:
@@ -202,10 +228,10 @@ def why(decision: Decision) -> str:
     Returns
     -------
     str
-        Paragraphs separated by a line break: outcome, findings, tiers, exceptions, what is recommended, what would
-        have changed it, what made it.
+        Paragraphs separated by a line break: the outcome with what is due or proposed, the main reason, then the
+        policy, findings, tiers, exceptions, what would have changed it, what made it.
     """
-    rows = [_head(decision)]
+    rows = [_head(decision), _main_reason(decision), _policy(decision)]
     rows += [_finding(finding) for finding in decision.findings]
     if not decision.findings:
         rows.append("No category reached the score from which a person looks.")
@@ -214,7 +240,6 @@ def why(decision: Decision) -> str:
         rows.append(f"The language of the text {state} that the model was tested in.")
     if decision.findings:
         rows += [*_clauses(decision.findings), *_tiers(decision), *_contexts(decision.contexts)]
-    rows.append(_outcome(decision))
     rows.append(decision.change)
     if decision.tier != "none" and decision.appeal:
         rows.append(f"This is a recommendation made by software. {decision.appeal}.")
