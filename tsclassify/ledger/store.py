@@ -284,6 +284,11 @@ class EventStore:
         row = self.one("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
         return (0, GENESIS) if row is None else (int(row[0]), bytes(row[1]))
 
+    def check_open(self) -> None:
+        """Refuse a closed store in one sentence."""
+        with translated(self.path):
+            _ = self._connection.total_changes
+
     def rows(self) -> Iterator[Row]:
         """Every row with all columns, in order; SQLite's own errors pass, for ``verify`` to name the row."""
         yield from self._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY seq")  # noqa: S608

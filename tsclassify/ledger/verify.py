@@ -67,6 +67,7 @@ def verify(store: EventStore, *, head: str | None = None) -> Verification:
     Verification
         With the first row that does not hold.
     """
+    store.check_open()
     before, expected, seen_head = GENESIS, 1, head is None
     try:
         for row in store.rows():
