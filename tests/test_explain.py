@@ -10,10 +10,10 @@ import pytest
 import tsclassify as ts
 from tests.test_features import LEXICON, SPECS
 from tsclassify.data import annotated_rows, written_rows
-from tsclassify.features.kernel import Scorer
-from tsclassify.features.reference import features_of
+from tsclassify.features.kernel import PassageMix, Scorer
 from tsclassify.features.spec import FeatureSpec
-from tsclassify.model.explain import Explainer
+from tsclassify.features.texts import encode_texts
+from tsclassify.model.explain import Attribution
 from tsclassify.records import Explanation, Piece, rising_pieces
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
@@ -66,73 +66,56 @@ def test_words_shown_do_not_overlap_and_all_raise() -> None:
     assert [piece.text for piece in rising_pieces(pieces, 1)] == ["burn the depot"]
 
 
-def test_remembered_words_change_no_bit_of_an_explanation() -> None:
-    clf = ts.load()
-    warm = Explainer(clf._scorer)
-    texts = ["k i l l it it", "\ufb01x \ufb01x it", "a b", *(row.text for row in written_rows(split="dev"))][:150]
-    for _ in range(2):
-        for number, text in enumerate(texts):
-            name = (*CATEGORIES, *SIGNALS)[number % 21]
-            cold = Explainer(clf._scorer).account(text)
-            account = warm.account(text)
-            assert account.pieces(name) == cold.pieces(name)
-            assert account.rising(name, 5) == rising_pieces(cold.pieces(name)[1], 5)
-    assert warm._runs
-
-
-@pytest.mark.parametrize("name", [None, *sorted(SPECS)])
-def test_words_read_by_themselves_change_no_bit_of_an_explanation(
-    name: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if name is None:
-        scorer = ts.load()._scorer
-    else:
-        spec, rng = SPECS[name], np.random.default_rng(6)
-        weights = rng.integers(-127, 128, (spec.n_buckets, 8)).astype(np.int8)
-        scorer = Scorer(spec, LEXICON, weights, rng.random(8) / 30, rng.normal(size=8))
-    hard = ["k i l l it it", "z0rp zorp Zooorp", "\ufb01x 12 a@b.cd @zorp http://a.b :) 😀", "don't z.o.r.p x", "a b a"]
-    one_by_one = Explainer(scorer)
-    for text in [*hard, *(row.text for row in written_rows())][:200]:
-        account = one_by_one.account(text)
-        with monkeypatch.context() as patch:
-            patch.setattr("tsclassify.model.explain._NEW_WORDS", 0)
-            whole = Explainer(scorer).account(text)
-        assert account.pieces("incitement") == whole.pieces("incitement")
-        assert account.rising("incitement", 5) == whole.rising("incitement", 5)
-    assert one_by_one._runs or not one_by_one._remembers
-
-
-def assert_remembers_rightly(spec: FeatureSpec) -> None:
-    rng = np.random.default_rng(5)
+def random_scorer(spec: FeatureSpec) -> Scorer:
+    """A scorer of random weights that mixes whole posts and passages; its last head reads passages only."""
+    rng = np.random.default_rng(6)
     weights = rng.integers(-127, 128, (spec.n_buckets, 8)).astype(np.int8)
-    scorer = Scorer(spec, LEXICON, weights, rng.random(8) / 30, rng.normal(size=8))
-    warm, lane = Explainer(scorer), CATEGORIES.index("incitement")
-    texts = ["alice will kill zorp", "zorp kill alice, dont", "k i l l zooorp", *(row.text for row in written_rows())]
-    for text in texts[:40] * 2:
-        cold = Explainer(scorer).account(text).pieces("incitement")
-        assert warm.account(text).pieces("incitement") == cold
-        total = sum(feature.value * int(weights[feature.bucket, lane]) for feature in features_of(text, spec, LEXICON))
-        total *= float(scorer.parts[0].lanes[0, lane])
-        assert abs(sum(piece.contribution for piece in cold[1]) - total) <= 1e-4
+    least = np.array([0, 0, 0, 0, 0, 0, 0, 2.0])
+    mix = PassageMix(rng.random(8), rng.random(8), -rng.random(8), rng.normal(size=8), least)
+    return Scorer(spec, LEXICON, weights, rng.random(8) / 30, rng.normal(size=8), passages=mix)
+
+
+HARD = [
+    "k i l l it it",
+    "z0rp zorp Zooorp",
+    "\ufb01x 12 a@b.cd @zorp http://a.b :) 😀",
+    "don't z.o.r.p x",
+    "a b a",
+    "We met at the lake and ate. They should all be zorped in the square. Then we went home and slept well.",
+    "zorp " * 100,
+]
 
 
 @pytest.mark.parametrize("name", sorted(SPECS))
-def test_remembered_words_add_up_whatever_the_spec(name: str) -> None:
-    assert_remembers_rightly(SPECS[name])
+def test_shares_add_up_to_the_logit_whatever_the_spec(name: str) -> None:
+    scorer = random_scorer(SPECS[name])
+    for text in [*HARD, *(row.text for row in written_rows())][:60]:
+        data, offsets = encode_texts([text])
+        logits = scorer.logits(data, offsets)[0]
+        for lane, category in enumerate(CATEGORIES):
+            constant, pieces = Attribution(scorer, text).pieces(category)
+            assert abs(constant + sum(piece.contribution for piece in pieces) - logits[lane]) <= 1e-3
+            assert Attribution(scorer, text).rising(category, 5) == rising_pieces(pieces, 5)
 
 
 @pytest.mark.parametrize("word_max", [0, 1])
 def test_letter_runs_count_even_where_words_have_no_feature_of_their_own(word_max: int) -> None:
-    assert_remembers_rightly(FeatureSpec(word_max=word_max, skeletons=1))
+    scorer = random_scorer(FeatureSpec(word_max=word_max, skeletons=1))
+    data, offsets = encode_texts(HARD)
+    for text, logits in zip(HARD, scorer.logits(data, offsets), strict=True):
+        constant, pieces = Attribution(scorer, text).pieces("incitement")
+        assert abs(constant + sum(piece.contribution for piece in pieces) - logits[2]) <= 1e-3
 
 
-def test_words_remembered_are_bounded_even_for_one_long_post(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tsclassify.model.explain._WORDS", 20)
-    explainer = Explainer(ts.load()._scorer)
-    for text in ("one two", " ".join(f"zorp{chr(97 + n)}" for n in range(25)), "blick", *(["three four"] * 2)):
-        explainer.account(text)
-        assert len(explainer._runs) <= 20
-    assert explainer._runs
+def test_the_passage_named_holds_the_sentence_that_scores_highest() -> None:
+    clf = ts.load()
+    sentence = "They should all be hanged in the square."
+    text = f"We met at the lake and ate with the whole family. {sentence} Then we all went home and slept well."
+    found = clf.explain(text, "incitement")
+    assert sentence in text[found.start : found.end]
+    assert found.passage == text[found.start : found.end]
+    decision = clf.decide({"id": "1", "text": text}, ts.Policy.load("social-platform"))
+    assert all(sentence in text[f.start : f.end] for f in decision.findings if f.category == "incitement")
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b\u200b", "...", "😀"])

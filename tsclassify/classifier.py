@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from tsclassify.decision import Decision
 from tsclassify.errors import BundleError, InputError
-from tsclassify.features.kernel import Scorer
-from tsclassify.features.texts import encode_texts
+from tsclassify.features.kernel import PassageMix, Scorer
+from tsclassify.features.texts import encode_texts, has_other_script
 from tsclassify.items import check_item, label_of, parse_at
 from tsclassify.model.bundle import model_info, read_bundle
 from tsclassify.model.calibration import calibrate, for_one, prepared, stack_calibrations
-from tsclassify.model.explain import Account, Explainer
+from tsclassify.model.explain import Attribution
 from tsclassify.model.trained import TrainedModel
 from tsclassify.model.wordclasses import lexicon_from_mapping
 from tsclassify.policy import Decider, ItemColumns, as_policy
@@ -41,8 +41,6 @@ _N_CATEGORIES: Final = len(CATEGORIES)
 _FINDING_PIECES: Final = 5
 _DECIDERS: Final = 16
 """Policies at work that are kept, each with its cache."""
-_SHORT_BYTES: Final = 16
-"""ASCII texts below this length are never said to be in another language: two or three words cannot tell."""
 _RESERVED: Final = frozenset({"text", "id", "actor", "tenant", "at", "signals"})
 
 
@@ -134,6 +132,8 @@ class Classifier:
             model.wide_signal_weights(),
             model.signal_scales,
             model.signal_bias,
+            passages=PassageMix.from_rows(model.passages),
+            signal_passages=PassageMix.from_rows(model.signal_passages),
         )
         # one map for all eight lanes: categories, then the language head
         stacked = stack_calibrations([model.calibration, model.language_calibration])
@@ -145,7 +145,6 @@ class Classifier:
         self._signal_no = np.array([band.no_below for band in bands], dtype=np.float32)
         self._signal_yes = np.array([band.yes_from for band in bands], dtype=np.float32)
         self._priors = {name: self.info.priors[name] for name in CATEGORIES}
-        self._explainer = Explainer(self._scorer)
         self._deciders: dict[Policy, Decider] = {}
 
     def __repr__(self) -> str:
@@ -209,7 +208,7 @@ class Classifier:
             except UnicodeEncodeError:
                 pass  # refused in words below
             else:
-                made = self._calibrated_one(self._scorer.logits_one(text).tolist())
+                made = self._calibrated_one(_turned(self._scorer.logits_one(text)).tolist())
                 row = np.array([made[:_N_CATEGORIES]], dtype=np.float32)
                 return Scores.unchecked(CATEGORIES, row, self._priors.copy(), {}, self.info.sha256)
         data, offsets = encode_texts(texts)
@@ -230,7 +229,7 @@ class Classifier:
         NDArray
             float32, shape (n, 7).
         """
-        probabilities = calibrate(self._calibration, self._scorer.logits(data, offsets))
+        probabilities = calibrate(self._calibration, _turned(self._scorer.logits(data, offsets)))
         return probabilities[:, :_N_CATEGORIES].astype(np.float32)
 
     def measure_utf8(
@@ -243,32 +242,25 @@ class Classifier:
         tuple
             float32 (n, 7) scores, and int8 (n,) ``Truth`` of "reads as a tested language".
         """
-        logits = self._scorer.logits(data, offsets)
+        logits = _turned(self._scorer.logits(data, offsets))
         if len(logits) == 1:
             *made, is_native = self._calibrated_one(logits[0].tolist())
             row = np.array([made], dtype=np.float32)
-            return row, np.array([self._language_of(is_native, data[offsets[0] : offsets[1]])], dtype=np.int8)
+            return row, self._languages(np.array([is_native]), data, offsets)
         probabilities = calibrate(self._calibration, logits)
         scores = probabilities[:, :_N_CATEGORIES].astype(np.float32)
-        native = probabilities[:, _N_CATEGORIES]
+        return scores, self._languages(probabilities[:, _N_CATEGORIES], data, offsets)
+
+    def _languages(
+        self, native: NDArray[np.floating], data: NDArray[np.uint8], offsets: NDArray[np.int64]
+    ) -> NDArray[np.int8]:
+        """Truth of "reads as a tested language": true also where no passage has words enough to tell."""
         band = self.model.language_band
         language = np.full(len(native), Truth.UNKNOWN, dtype=np.int8)
         language[native < band.no_below] = Truth.FALSE
         language[native >= band.yes_from] = Truth.TRUE
-        lengths = np.diff(offsets)
-        for number in np.flatnonzero((language == Truth.FALSE) & (lengths < _SHORT_BYTES)).tolist():
-            language[number] = self._language_of(native[number], data[offsets[number] : offsets[number + 1]])
-        return scores, language
-
-    def _language_of(self, native: float, text: NDArray[np.uint8]) -> Truth:
-        """Truth of "reads as a tested language" for one text."""
-        band = self.model.language_band
-        if native >= band.yes_from:
-            return Truth.TRUE
-        # "ok" is written in most languages; a few signs of another script are not
-        if native >= band.no_below or (len(text) < _SHORT_BYTES and not (text >= 0x80).any()):
-            return Truth.UNKNOWN
-        return Truth.FALSE
+        language[has_other_script(data, offsets)] = Truth.FALSE
+        return language
 
     def signals(self, texts: Sequence[str]) -> Scores:
         """Score texts for every signal; each column carries the band in which it is unknown.
@@ -305,7 +297,11 @@ class Classifier:
         return dict(zip(SIGNALS, columns, strict=True))
 
     def language(self, texts: Sequence[str]) -> NDArray[np.int8]:
-        """Truth of "reads as a language that the model was tested on", per text; short texts are unknown."""
+        """Truth of "reads as a language that the model was tested on", per text.
+
+        A text is in another language when one of its passages is. One without words (names of accounts, emoji,
+        numbers, addresses) is in none, which needs no other reader.
+        """
         return self.measure_utf8(*encode_texts(texts))[1]
 
     def _scores(self, probabilities: NDArray[np.float32]) -> Scores:
@@ -338,17 +334,27 @@ class Classifier:
             names = ", ".join(CATEGORIES + SIGNALS)
             raise InputError(f"explain: category must be one of {names}, got {category!r}")
         data, offsets = encode_texts([text])
-        bias, pieces = self._explainer.account(text).pieces(category)
+        attribution = Attribution(self._scorer, text)
+        bias, pieces = attribution.pieces(category)
+        start, end = attribution.passage(category)
         if category in CATEGORIES:
             column = CATEGORIES.index(category)
-            logits = self._scorer.logits(data, offsets)[0].tolist()
-            score = self._calibrated_one(logits)[column]
+            row = self._scorer.logits(data, offsets)[0]
+            logits = row.tolist()
+            score = self._calibrated_one(_turned(row).tolist())[column]
         else:
             column = SIGNALS.index(category)
             logits = self._scorer.signal_logits(data, offsets, np.zeros(1, dtype=np.int64))[0, : len(SIGNALS)].tolist()
             score = self._signals_calibrated_one(logits)[column]
         return Explanation(
-            category=category, bias=bias, logit=logits[column], score=float(np.float32(score)), pieces=pieces, text=text
+            category=category,
+            bias=bias,
+            logit=logits[column],
+            score=float(np.float32(score)),
+            pieces=pieces,
+            text=text,
+            start=start,
+            end=end,
         )
 
     # -- deciding -----------------------------------------------------------------------------------
@@ -407,15 +413,22 @@ class Classifier:
         decider = self.decider(policy)
         columns = self.item_columns(rows, decider.policy)
         result = decider.decide(columns)
-        accounts: dict[int, Account] = {}
+        read: dict[int, Attribution] = {}
+
+        def attribution(row: int) -> Attribution:
+            if row not in read:
+                read.clear()
+                read[row] = Attribution(self._scorer, rows[row]["text"])
+            return read[row]
 
         def pieces(row: int, category: str) -> tuple[Piece, ...]:
-            if row not in accounts:
-                accounts.clear()
-                accounts[row] = self._explainer.account(rows[row]["text"])
-            return accounts[row].rising(category, _FINDING_PIECES)
+            return attribution(row).rising(category, _FINDING_PIECES)
 
-        decisions = [decider.record(result, columns, row, pieces=pieces) for row in range(len(rows))]
+        def passage(row: int, category: str) -> tuple[int, int, str]:
+            start, end = attribution(row).passage(category)
+            return start, end, rows[row]["text"][start:end]
+
+        decisions = [decider.record(result, columns, row, pieces=pieces, passage=passage) for row in range(len(rows))]
         if breaker is None or result.mode != "enforce":
             return decisions
         held = breaker.admit(result.acts, at_s)
@@ -482,3 +495,12 @@ def _index_of(texts: object) -> Any:
     """The index of a pandas series; None for all other sequences, whose ``index`` is a method."""
     index = getattr(texts, "index", None)
     return None if callable(index) else index
+
+
+def _turned(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits with that of the language head turned from "another language" to "a tested one"."""
+    turned: NDArray[np.float32] = logits * _TURN
+    return turned
+
+
+_TURN: Final = np.array([1] * _N_CATEGORIES + [-1], dtype=np.float32)

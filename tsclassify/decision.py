@@ -37,6 +37,10 @@ class Finding:
         Where the policy acts in this category, or None where it only ever sends to a person.
     basis
         What was measured at the threshold, when it was asked for as an operating point.
+    start, end
+        The passage in which the category is strongest, in code points of the original text; both 0 when it is unknown.
+    passage
+        Its words, for ``Decision.why``; left out of ``to_dict``, which never holds whole sentences.
     """
 
     category: str
@@ -48,6 +52,9 @@ class Finding:
     clause_text: str = ""
     act_threshold: float | None = None
     basis: str = ""
+    start: int = 0
+    end: int = 0
+    passage: str = field(default="", repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -59,6 +66,8 @@ class Finding:
             "clause_text": self.clause_text,
             "act_threshold": self.act_threshold,
             "basis": self.basis,
+            "start": self.start,
+            "end": self.end,
             "pieces": [piece.to_dict() for piece in self.pieces],
         }
 

@@ -159,7 +159,7 @@ class Explanation:
     category
         Category or signal explained.
     bias
-        What the model says of an empty post, in logits.
+        What no word adds: the bias of the head, and what the number of passages adds.
     logit
         Sum of the bias and all contributions (to 1e-4).
     score
@@ -168,6 +168,8 @@ class Explanation:
         Largest absolute contribution first.
     text
         The original text; kept for display, left out of ``repr`` and of ``to_dict``.
+    start, end
+        The passage in which the category or signal is strongest, in code points of the original text.
     """
 
     category: str
@@ -176,6 +178,13 @@ class Explanation:
     score: float
     pieces: tuple[Piece, ...]
     text: str = field(repr=False, compare=False, default="")
+    start: int = 0
+    end: int = 0
+
+    @property
+    def passage(self) -> str:
+        """The words of the strongest passage."""
+        return self.text[self.start : self.end]
 
     def top(self, n: int = 5) -> tuple[Piece, ...]:
         """The pieces that raise the score most, at most `n`, largest first, no two over the same words."""
@@ -188,6 +197,8 @@ class Explanation:
             "bias": self.bias,
             "logit": self.logit,
             "score": self.score,
+            "start": self.start,
+            "end": self.end,
             "pieces": [piece.to_dict() for piece in self.pieces],
         }
 

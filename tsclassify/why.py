@@ -1,4 +1,7 @@
-"""Why a decision came out as it did, in sentences: rendered from the record alone, so it reads the same years later."""
+"""Why a decision came out as it did, in sentences: rendered from the record alone, so it reads the same years later.
+
+Only the passage that a finding rests on is not in the record: it is shown as long as the decision is at hand.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["why"]
 
 _N_WORDS = 5
+_LONGEST_PASSAGE = 300
+"""Code points of a passage that are shown."""
+
 _BAND = re.compile(r"([0-9.]+) in \[([0-9.]+), ([0-9.]+)\)")
 """How a trace writes a score between the two thresholds."""
 
@@ -123,10 +129,16 @@ def _finding(finding: Finding) -> str:
     text += f" (clause {finding.clause})." if finding.clause else "."
     if finding.basis:
         text += f" The threshold is an operating point: {finding.basis}."
+    if finding.passage.strip():
+        text += f" The passage it rests on: {_passage(finding.passage)}."
     words = words_of(finding.pieces)
     return text + (
         f" Words that raised the score most: {', '.join(words)}." if words else " No single word stands out."
     )
+
+
+def _passage(text: str) -> str:
+    return quoted(text if len(text) <= _LONGEST_PASSAGE else f"{text[: _LONGEST_PASSAGE - 1]}…")
 
 
 def _clauses(findings: Iterable[Finding]) -> list[str]:

@@ -21,8 +21,9 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 from numpy.typing import NDArray
 
 __all__ = [
-    "add_rows", "add_words", "address_of", "aligned", "call_at", "f8_at", "finish", "i1_at", "i4_at", "i8_at",
-    "load_word", "low_zeros", "marks_at", "matching_row", "n_ones", "prefetch", "u8_at",
+    "LOWEST", "add_rows", "add_words", "address_of", "aligned", "call_at", "f8_at", "fill_logits", "finish",
+    "finish_wide", "i1_at", "i4_at", "i8_at", "load_word", "low_zeros", "marks_at", "matching_row", "mix_logits",
+    "n_ones", "prefetch", "take_best", "u8_at", "widen",
 ]  # fmt: skip
 
 _LINE: Final = 64
@@ -315,31 +316,119 @@ def add_words(
     return types.none(*[types.int64] * 7), generate
 
 
+LOWEST: Final = -99.0
+"""Where the strongest logit begins; it stays for a head that no window has enough words for."""
+
+_DOUBLES8 = ir.VectorType(ir.DoubleType(), _LANES)
+_FLOATS8 = ir.VectorType(ir.FloatType(), _LANES)
+_WIDE8 = ir.VectorType(_I64, _LANES)
+
+
+def _spread(builder: Any, value: Any, kind: Any) -> Any:
+    """One value in all eight lanes."""
+    spread = ir.Constant(kind, ir.Undefined)
+    for lane in range(_LANES):
+        spread = builder.insert_element(spread, value, ir.Constant(_I32, lane))
+    return spread
+
+
+def _finisher(kind: Any, name: str) -> Any:
+    def make(typing_context: Any, sums: Any, factors: Any, scales: Any, bias: Any, out: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            sums, factors, scales, bias, out = args
+            value = ir.Constant(_DOUBLES8, [0.0] * _LANES)
+            for family in range(4):
+                at = builder.add(sums, ir.Constant(_I64, kind.element.width * family))
+                total = builder.sitofp(builder.load(_pointer(builder, at, kind), align=8), _DOUBLES8)
+                at = builder.add(factors, ir.Constant(_I64, 8 * family))
+                factor = builder.load(_pointer(builder, at, ir.DoubleType()), align=8)
+                value = builder.fadd(value, builder.fmul(_spread(builder, factor, _DOUBLES8), total))
+            scale = builder.load(_pointer(builder, scales, _DOUBLES8), align=8)
+            start = builder.load(_pointer(builder, bias, _DOUBLES8), align=8)
+            logits = builder.fadd(start, builder.fmul(scale, value))
+            builder.store(builder.fptrunc(logits, _FLOATS8), _pointer(builder, out, _FLOATS8), align=4)
+            return context.get_dummy_value()
+
+        return types.none(*[types.int64] * 5), generate
+
+    make.__name__ = name
+    make.__doc__ = "Eight logits as float32: bias + scale * (sum over four families of factor * sum), in this order."
+    return intrinsic(make)
+
+
+finish = _finisher(_SUMS8, "finish")
+finish_wide = _finisher(_WIDE8, "finish_wide")
+
+
 @intrinsic  # type: ignore[untyped-decorator]
-def finish(typing_context: Any, sums: Any, factors: Any, scales: Any, bias: Any, out: Any) -> Any:
-    """Eight logits as float32: bias + scale * (sum over four families of factor * sum), in this order of operations."""
+def widen(typing_context: Any, sums: Any, wide: Any) -> Any:
+    """Add eight int32 at `sums` to the eight int64 at `wide`."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        sums, factors, scales, bias, out = args
-        doubles = ir.VectorType(ir.DoubleType(), _LANES)
-        value = ir.Constant(doubles, [0.0] * _LANES)
-        for family in range(4):
-            at = builder.add(sums, ir.Constant(_I64, 32 * family))
-            total = builder.sitofp(builder.load(_pointer(builder, at, _SUMS8), align=8), doubles)
-            at = builder.add(factors, ir.Constant(_I64, 8 * family))
-            factor = builder.load(_pointer(builder, at, ir.DoubleType()), align=8)
-            spread = ir.Constant(doubles, ir.Undefined)
-            for lane in range(_LANES):
-                spread = builder.insert_element(spread, factor, ir.Constant(_I32, lane))
-            value = builder.fadd(value, builder.fmul(spread, total))
-        scale = builder.load(_pointer(builder, scales, doubles), align=8)
-        start = builder.load(_pointer(builder, bias, doubles), align=8)
-        logits = builder.fadd(start, builder.fmul(scale, value))
-        floats = ir.VectorType(ir.FloatType(), _LANES)
-        builder.store(builder.fptrunc(logits, floats), _pointer(builder, out, floats), align=4)
+        place = _pointer(builder, args[1], _WIDE8)
+        added = builder.sext(builder.load(_pointer(builder, args[0], _SUMS8), align=4), _WIDE8)
+        builder.store(builder.add(builder.load(place, align=8), added), place, align=8)
         return context.get_dummy_value()
 
-    return types.none(*[types.int64] * 5), generate
+    return types.none(types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fill_logits(typing_context: Any, out: Any) -> Any:
+    """Eight logits of ``LOWEST``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(ir.Constant(_FLOATS8, [LOWEST] * _LANES), _pointer(builder, args[0], _FLOATS8), align=4)
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def take_best(typing_context: Any, best: Any, made: Any, least: Any, words: Any) -> Any:
+    """Of eight logits at `best` and at `made` the higher ones, to `best`, where `words` are at least those asked for.
+
+    At `least` are eight float64, one for each lane.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        best, made, least, words = args
+        place = _pointer(builder, best, _FLOATS8)
+        one = builder.load(place, align=4)
+        other = builder.load(_pointer(builder, made, _FLOATS8), align=4)
+        count = _spread(builder, builder.sitofp(words, ir.DoubleType()), _DOUBLES8)
+        enough = builder.fcmp_ordered(">=", count, builder.load(_pointer(builder, least, _DOUBLES8), align=8))
+        higher = builder.and_(enough, builder.fcmp_ordered(">", other, one))
+        builder.store(builder.select(higher, other, one), place, align=4)
+        return context.get_dummy_value()
+
+    return types.none(*[types.int64] * 4), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def mix_logits(typing_context: Any, whole: Any, best: Any, shares: Any, stride: Any, steps: Any, out: Any) -> Any:
+    """Eight logits of a post: share * whole + share * best + (more * steps + shift), in this order of operations.
+
+    The four rows of eight float64 begin at `shares`, `stride` bytes apart.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        whole, best, shares, stride, steps, out = args
+        rows = []
+        for _ in range(4):
+            rows.append(builder.load(_pointer(builder, shares, _DOUBLES8), align=8))
+            shares = builder.add(shares, stride)
+        one, other = (
+            builder.fpext(builder.load(_pointer(builder, place, _FLOATS8), align=4), _DOUBLES8)
+            for place in (whole, best)
+        )
+        count = _spread(builder, builder.sitofp(steps, ir.DoubleType()), _DOUBLES8)
+        value = builder.fadd(builder.fmul(rows[0], one), builder.fmul(rows[1], other))
+        value = builder.fadd(value, builder.fadd(builder.fmul(rows[2], count), rows[3]))
+        builder.store(builder.fptrunc(value, _FLOATS8), _pointer(builder, out, _FLOATS8), align=4)
+        return context.get_dummy_value()
+
+    return types.none(*[types.int64] * 6), generate
 
 
 def aligned(n: int, dtype: Any) -> NDArray[Any]:

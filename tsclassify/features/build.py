@@ -1,4 +1,4 @@
-"""Compiled feature builder: token sequence to the rows of the weight table, family by family.
+"""Compiled feature builder: tokens of a segment to the rows of the weight table, family by family.
 
 Words and their pieces are not listed: a token remembers what they add up to, so only the tokens are.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from tsclassify.features import hashing
-from tsclassify.features.buffers import i1_at, i4_at, i8_at, low_zeros, prefetch, u8_at
+from tsclassify.features.buffers import i1_at, i4_at, i8_at, prefetch, u8_at
 from tsclassify.features.compiled import jit, mix, offset_of
 from tsclassify.features.memo import (
     BACK_GROUP_BIT,
@@ -51,7 +51,6 @@ from tsclassify.features.state import (
     C_DEDUP,
     C_ENDS,
     C_FIRST,
-    C_FLAGS,
     C_N_SKIPS,
     C_SHARED,
     C_SKIPS,
@@ -65,11 +64,14 @@ from tsclassify.features.state import (
     N_TABLES,
     P_BACK,
     P_BACK_END,
-    P_FLAGS,
+    P_BITS,
+    P_CAPITALS,
+    P_CONTENT,
     P_MASK,
     P_PIECES,
-    P_POST_END,
+    P_PLAIN,
     P_SIZE,
+    P_TOKENS,
     P_WORD_END,
     P_WORDS,
     S_KIND,
@@ -85,7 +87,6 @@ _SEED_NEGATED = np.uint64(hashing.SEED_NEGATED)
 _SEED_FIRST = np.uint64(hashing.SEED_FIRST)
 _SEED_STARTS = np.uint64(hashing.SEED_STARTS)
 _SEED_BACK = np.uint64(hashing.SEED_BACK)
-_SEED_POST = np.uint64(hashing.SEED_POST)
 _HALF = np.uint64(32)
 _GENERIC = np.uint64(0)
 _BEGIN = np.uint64(hashing.MARK_BEGIN)
@@ -100,13 +101,12 @@ _SAME_BITS: Final = 16
 _NEGATED: Final = 1 << _SAME_BITS
 _STARTING: Final = 2 << _SAME_BITS
 
-# Post flags that depend on how words are written, in the order of ``POST_FLAGS``; then the first length bucket.
+# Flags that depend on how words are written, in the order of ``POST_FLAGS``.
 _HASHTAG: Final = 128
 _DISGUISED: Final = 512
 _STRETCHED: Final = 1024
-_SHOUTING: Final = 2048
 _NEGATOR: Final = 8192
-_LENGTHS: Final = 14
+_SCRIPT_BIT: Final = 12
 
 
 @jit
@@ -149,8 +149,8 @@ def row_for(h: Any, table: Any) -> Any:
 
 
 @jit
-def flag_bits(n: int, flags: int, info: int, words: int, capitals: int, negated: bool) -> Any:
-    """Flags and length bucket of a post as bits: `flags` of its words, `info` of its tokens."""
+def mark_bits(flags: int, info: int, negated: bool) -> Any:
+    """Flags of a segment as bits, as far as they add up: `flags` of its words, `info` of its tokens."""
     bits = info >> FLAGS_SHIFT & 0x3FFF
     if flags & rules.HASHTAG:
         bits |= _HASHTAG
@@ -158,14 +158,9 @@ def flag_bits(n: int, flags: int, info: int, words: int, capitals: int, negated:
         bits |= _DISGUISED
     if flags & rules.STRETCHED:
         bits |= _STRETCHED
-    if capitals >= 3 and 2 * capitals >= words:
-        bits |= _SHOUTING
     if negated:
         bits |= _NEGATOR
-    size = 0
-    for power in range(8):
-        size += n >= 1 << power
-    return bits | 1 << (_LENGTHS + size)
+    return bits
 
 
 @jit
@@ -186,12 +181,13 @@ def is_left_out(k: int, n: int, state: Any) -> Any:
 
 
 @jit
-def place_tokens(n: int, write: int, state: Any) -> Any:
+def place_tokens(first_token: int, n: int, write: int, state: Any) -> Any:
     """List what phrases are made of, and the tokens that count as words; returns the number of rows written.
 
-    ``P_SIZE`` tokens stand in ``A_SHOWN`` as phrases show them, with ``A_REPEATS``: whether the same stands elsewhere;
-    ``P_BACK`` of them in ``A_BACK`` as backed-off phrases do. What is decided differently from token to token is
-    counted, not branched on: a branch that goes either way costs as much as all else that is done for a token.
+    Of the tokens from `first_token` up to n, ``P_SIZE`` stand in ``A_SHOWN`` as phrases show them, with ``A_REPEATS``:
+    whether the same stands elsewhere; ``P_BACK`` of them in ``A_BACK`` as backed-off phrases do. What is decided
+    differently from token to token is counted, not branched on: a branch that goes either way costs as much as all
+    else that is done for a token.
     """
     config, lexicon, group_keys = i8_at(state[A_CONFIG]), i8_at(state[A_LEXICON]), u8_at(state[A_GROUP_KEYS])
     seq, words, rows = i8_at(state[A_SEQ]), i4_at(state[A_WORDS]), i4_at(state[A_ROWS])
@@ -219,7 +215,8 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
     all_flags = 0
     plain = 0
     capitals = 0
-    for k in range(n):
+    content = 0
+    for k in range(first_token, n):
         token = seq[k] & 0xFFFFFFFF
         flags = seq[k] >> 32
         row = 8 * token
@@ -228,7 +225,11 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
         found |= info
         all_flags |= flags
         plain += kind == 0
-        capitals += flags & rules.CAPS and info >> LENGTH_SHIFT & 255 >= 2
+        length = info >> LENGTH_SHIFT & 255
+        capitals += flags & rules.CAPS and length >= 2
+        # a word of another script counts twice, a masked one not at all
+        script = info >> FLAGS_SHIFT + _SCRIPT_BIT & 1
+        content += (kind == 0) * (1 - (info >> MASKED_BIT & 1)) * (2 * script + (1 - script) * (length >= 2))
         starts = flags & rules.STARTS
         begins |= starts
         if starts or KIND_QUESTION <= kind <= KIND_EXCLAMATION:
@@ -303,7 +304,11 @@ def place_tokens(n: int, write: int, state: Any) -> Any:
     state[P_BACK] = n_back
     state[P_WORDS] = n_words
     state[P_PIECES] = pieces
-    state[P_FLAGS] = flag_bits(n, all_flags, found, plain, capitals, negated)
+    state[P_TOKENS] = n - first_token
+    state[P_BITS] = mark_bits(all_flags, found, negated)
+    state[P_PLAIN] = plain
+    state[P_CAPITALS] = capitals
+    state[P_CONTENT] = content
     return write
 
 
@@ -380,27 +385,20 @@ def add_back(write: int, state: Any) -> Any:
 
 
 @jit
-def build_features(n: int, state: Any) -> None:
-    """Features of the scanned post.
+def build_features(first: int, last: int, state: Any) -> None:
+    """Features of the segment of the tokens from `first` up to `last`.
 
     ``A_WORDS`` receives the ``P_WORDS`` tokens that count as words, with ``P_PIECES`` pieces; ``A_ROWS`` the offsets
-    in the weight table of the other features of the word, back and post families one after the other, up to
-    ``P_WORD_END``, ``P_BACK_END`` and ``P_POST_END``. A back family that is shared counts as part of the word family.
+    in the weight table of the other features of the word and back families one after the other, up to ``P_WORD_END``
+    and ``P_BACK_END``. A back family that is shared counts as part of the word family.
     """
-    config, rows = i8_at(state[A_CONFIG]), i4_at(state[A_ROWS])
+    config = i8_at(state[A_CONFIG])
     n_kinds = 2 + config[C_WORD_MAX] + config[C_N_SKIPS] + config[C_BACK_MAX]
-    open_set((n + 2) * n_kinds + config[C_FIRST], state)
-    write = place_tokens(n, 0, state)
+    open_set((last - first + 2) * n_kinds + config[C_FIRST], state)
+    write = place_tokens(first, last, 0, state)
     write = add_phrases(write, state)
     state[P_WORD_END] = write
     write = add_back(write, state)
     if config[C_SHARED]:
         state[P_WORD_END] = write
     state[P_BACK_END] = write
-    if config[C_FLAGS]:
-        bits, table = np.uint64(state[P_FLAGS]), table_of(state)
-        while bits:
-            rows[write] = row_for(mix(_SEED_POST, np.uint64(low_zeros(bits))), table)
-            write += 1
-            bits &= bits - np.uint64(1)
-    state[P_POST_END] = write

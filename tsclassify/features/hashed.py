@@ -69,7 +69,7 @@ class HashedNgrams(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         spec, lexicon = self._resolve()
         data, offsets = encode_texts(X, place="HashedNgrams")
-        values, columns, ends = extract(data, offsets, spec, lexicon)
+        values, columns, ends, _ = extract(data, offsets, spec, lexicon)
         matrix = csr_matrix((values, columns, ends), shape=(len(offsets) - 1, spec.n_buckets))
         matrix.sum_duplicates()
         return matrix

@@ -1,5 +1,7 @@
 """The scorer: packed int8 weights over the features of a post, by the compiled kernel or, for a few texts, without it.
 
+A post is read whole and by passage: its logit is a mix of that of the whole post and that of its strongest window.
+
 Both paths add the same integers and repeat the same float arithmetic, so their logits are equal bit for bit.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,14 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
-from tsclassify.features.reference import sums_of
+from tsclassify.features.reading import PostReading
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.text.lexicon import Lexicon
+from tsclassify.text.passages import BLOCK_BYTES, block_ends
 
 if TYPE_CHECKING:
     from tsclassify.features.state import State
 
-__all__ = ["Scorer"]
+__all__ = ["HeadTable", "PassageMix", "Scorer"]
 
 _PLAIN_TEXTS: Final = 48
 """Texts that a process scores without the kernel: loading it takes as long as a thousand of them (benchmarks)."""
@@ -34,10 +38,59 @@ _MOST_BYTES: Final = 1 << 32
 """The kernel keeps the offset of a row in 32 bits."""
 
 
-class _Table:
+@dataclass(frozen=True, slots=True, eq=False)
+class PassageMix:
+    """How the logit of a post comes of that of the whole post and that of its strongest window; one number a head.
+
+    Attributes
+    ----------
+    whole, strongest
+        Shares of the two logits in a post of several segments, at least 0. In a post of one segment both are the same
+        and count once.
+    doubling
+        What each doubling of the number of segments adds.
+    shift
+        What is added to every post of several segments.
+    least_words
+        A head with a number above 0 reads windows only, those with at least so many words, in every post; without such
+        a window its logit is ``LOWEST``.
+    """
+
+    whole: NDArray[np.float64]
+    strongest: NDArray[np.float64]
+    doubling: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    least_words: NDArray[np.float64]
+
+    @classmethod
+    def of_whole_posts(cls, n_heads: int) -> PassageMix:
+        """The mix of heads that read posts as a whole."""
+        none = np.zeros(n_heads)
+        return cls(np.ones(n_heads), none, none, none, none)
+
+    @classmethod
+    def from_rows(cls, rows: NDArray[np.float64]) -> PassageMix:
+        """The mix whose fields, in order, are the rows."""
+        return cls(*rows)
+
+    def rows(self) -> NDArray[np.float64]:
+        """The fields in order: float64, shape (5, heads)."""
+        return np.array([self.whole, self.strongest, self.doubling, self.shift, self.least_words], dtype=np.float64)
+
+    def lanes(self) -> NDArray[np.float64]:
+        """As the kernel takes it: shares in posts of one segment, four rows, and of several; then the least words."""
+        reads_windows = (self.least_words > 0).astype(np.float64)
+        none = np.zeros_like(reads_windows)
+        single = [1.0 - reads_windows, reads_windows, none, none]
+        return np.array([*single, *self.rows()], dtype=np.float64)
+
+
+class HeadTable:
     """Weights with their final arithmetic, in both forms."""
 
-    def __init__(self, spec: FeatureSpec, weights: Any, scales: Any, bias: Any, place: str) -> None:
+    def __init__(
+        self, spec: FeatureSpec, weights: Any, scales: Any, bias: Any, passages: PassageMix | None, place: str
+    ) -> None:
         array = np.asarray(weights)
         if array.dtype != np.int8 or array.ndim != 2 or array.shape[0] != spec.n_buckets:
             raise InputError(
@@ -48,9 +101,10 @@ class _Table:
         if array.shape[0] * (self.n_lanes + padded) > _MOST_BYTES:
             raise InputError(f"{place}: weights must take at most 2**32 bytes, got shape {array.shape}")
         self.weights = np.pad(array, ((0, 0), (0, padded))) if padded else np.ascontiguousarray(array)
-        self.lanes: NDArray[np.float64] = np.zeros((2, self.n_lanes + padded), dtype=np.float64)
-        for number, values in enumerate((scales, bias)):
-            values = np.asarray(values, dtype=np.float64)
+        mixing = (PassageMix.of_whole_posts(self.n_lanes) if passages is None else passages).lanes()
+        rows = [np.asarray(values, dtype=np.float64) for values in (scales, bias, *mixing)]
+        self.lanes: NDArray[np.float64] = np.zeros((len(rows), self.n_lanes + padded), dtype=np.float64)
+        for number, values in enumerate(rows):
             if values.shape != (self.n_lanes,) or not np.isfinite(values).all():
                 raise InputError(f"{place}: scales and bias must be {self.n_lanes} finite numbers, got {values.shape}")
             self.lanes[number, : self.n_lanes] = values
@@ -77,6 +131,8 @@ class Scorer:
         float, shape (lanes,): ``logit = bias + scale * (sum of family norm * sum of int8 rows)``.
     signal_weights, signal_scales, signal_bias
         The same for the second table, read only for the rows asked for; or None.
+    passages, signal_passages
+        How the logits of passages make up those of posts; None to read posts as a whole.
 
     Raises
     ------
@@ -94,14 +150,19 @@ class Scorer:
         signal_weights: Any = None,
         signal_scales: Any = None,
         signal_bias: Any = None,
+        *,
+        passages: PassageMix | None = None,
+        signal_passages: PassageMix | None = None,
     ) -> None:
         if spec.dedup == "feature":
             raise InputError("scorer: dedup of the feature spec must be 'none' or 'word', got 'feature'")
         self.spec = spec
         self.lexicon = lexicon
-        self.parts = [_Table(spec, weights, scales, bias, "scorer")]
+        self.parts = [HeadTable(spec, weights, scales, bias, passages, "scorer")]
         if signal_weights is not None:
-            self.parts.append(_Table(spec, signal_weights, signal_scales, signal_bias, "scorer signals"))
+            self.parts.append(
+                HeadTable(spec, signal_weights, signal_scales, signal_bias, signal_passages, "scorer signals")
+            )
         self._kernel: Any = None
         self._learner: Any = None
         self._states: tuple[list[State], ...] = tuple([] for _ in self.parts)
@@ -127,7 +188,7 @@ class Scorer:
             float32, shape (n, lanes).
         """
         whole = len(offsets) == 2 and offsets[0] == 0 and offsets[1] == len(data)
-        if self._kernel is not None and whole and data.dtype == np.uint8:
+        if self._kernel is not None and whole and data.dtype == np.uint8 and len(data) <= BLOCK_BYTES:
             return self.logits_one(data.tobytes())[np.newaxis]
         return self._run(0, data, offsets, None, threads)
 
@@ -141,9 +202,9 @@ class Scorer:
 
     def logits_one(self, text: bytes) -> NDArray[np.float32]:
         """Logits of one post in UTF-8: float32, shape (lanes,)."""
-        if self._kernel is None:
+        if self._kernel is None or len(text) > BLOCK_BYTES:
             one = np.array([0, len(text)], dtype=np.int64)
-            first: NDArray[np.float32] = self.logits(np.frombuffer(text, dtype=np.uint8), one)[0]
+            first: NDArray[np.float32] = self._run(0, np.frombuffer(text, dtype=np.uint8), one, None, 1)[0]
             return first
         state = self._take(0)
         out = np.empty((1, self._width), dtype=np.float32)
@@ -199,16 +260,22 @@ class Scorer:
                 self._n_plain += len(rows)
                 return self._plain(table, data, offsets, rows)
             self.warm_up()
+        offsets, blocks, firsts = _blocks(data, offsets, rows)
         tail = _tail(data, offsets)
         if threads <= 1 or len(rows) <= _CHUNK:
-            self._chunk(part, data, offsets, rows, tail, out)
+            self._chunk(part, data, offsets, blocks, tail, out)
         else:
             spans = range(0, len(rows), _CHUNK)
             with ThreadPoolExecutor(threads) as pool:
                 list(
                     pool.map(
                         lambda at: self._chunk(
-                            part, data, offsets, rows[at : at + _CHUNK], tail, out[at : at + _CHUNK]
+                            part,
+                            data,
+                            offsets,
+                            blocks[firsts[at] : firsts[min(at + _CHUNK, len(rows))]],
+                            tail,
+                            out[at : at + _CHUNK],
                         ),
                         spans,
                     )
@@ -220,20 +287,37 @@ class Scorer:
         self._kernel(data, offsets, rows, *tail, out, state.words)
         self._states[part].append(state)
 
-    def _plain(self, table: _Table, data: Any, offsets: Any, rows: Any) -> NDArray[np.float32]:
+    def _plain(self, table: HeadTable, data: Any, offsets: Any, rows: Any) -> NDArray[np.float32]:
         """The same sums and the same float steps as the kernel, post by post."""
         out = np.empty((len(rows), table.n_lanes), dtype=np.float32)
-        scales, bias = table.lanes.tolist()
         for number, row in enumerate(rows.tolist()):
             text = data[offsets[row] : offsets[row + 1]].tobytes().decode("utf-8", "replace")
-            sums, norms = sums_of(text, self.spec, self.lexicon, table.weights)
-            totals = sums.tolist()
-            for lane in range(table.n_lanes):
-                value = 0.0
-                for family in range(4):
-                    value += norms[family] * totals[family][lane]
-                out[number, lane] = bias[lane] + scales[lane] * value
+            out[number] = PostReading(text, self.spec, self.lexicon).logits(table)
         return out
+
+
+def _blocks(data: Any, offsets: Any, rows: Any) -> tuple[Any, Any, Any]:
+    """Offsets of all blocks, the numbers of those of `rows` as the kernel takes them, and where each row's begin."""
+    if not len(rows) or int((offsets[rows + 1] - offsets[rows]).max()) <= BLOCK_BYTES:
+        return offsets, rows, np.arange(len(rows) + 1)
+    from tsclassify.features.accumulate import GOES_ON
+
+    ends, first_of = [np.array([offsets[0]], dtype=np.int64)], np.zeros(len(offsets), dtype=np.int64)
+    counts = np.ones(len(offsets) - 1, dtype=np.int64)
+    start = 0
+    for row in np.flatnonzero(np.diff(offsets) > BLOCK_BYTES).tolist():
+        of_row = block_ends(data, int(offsets[row]), int(offsets[row + 1]))
+        ends += [offsets[start + 1 : row + 1], np.array(of_row, dtype=np.int64)]
+        counts[row] = len(of_row)
+        start = row + 1
+    ends.append(offsets[start + 1 :])
+    np.cumsum(counts, out=first_of[1:])
+    chosen = [
+        np.arange(first_of[row], first_of[row + 1]) + np.where(np.arange(counts[row]) < counts[row] - 1, GOES_ON, 0)
+        for row in rows.tolist()
+    ]
+    firsts = np.concatenate([[0], np.cumsum(counts[rows])])
+    return np.concatenate(ends), np.concatenate(chosen).astype(np.int64), firsts
 
 
 _FIRST = np.zeros(1, dtype=np.int64)

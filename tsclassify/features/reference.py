@@ -1,4 +1,7 @@
-"""The features of one text in plain Python, each with its span in the original: the truth for the kernel."""
+"""The features of one text in plain Python, each with its span in the original: the truth for the kernel.
+
+A post is the sum of its segments: what stands in two of them counts in both, and no phrase spans two.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,25 @@ from numpy.typing import NDArray
 
 from tsclassify.features import hashing
 from tsclassify.features.hashing import chain, mix
-from tsclassify.features.spec import FeatureSpec
+from tsclassify.features.spec import POST_FLAGS, FeatureSpec
 from tsclassify.text import rules
 from tsclassify.text.lexicon import Fold, Lexicon
 from tsclassify.text.normalize import Token, tokenize
+from tsclassify.text.passages import BLOCK_BYTES, block_ends, cut_segments, is_pair
 
-__all__ = ["Feature", "Raw", "buckets_of", "families_of", "features_of", "sums_of"]
+__all__ = [
+    "Feature",
+    "Marks",
+    "Raw",
+    "Segment",
+    "buckets_of",
+    "features_of",
+    "flag_features",
+    "passage_features",
+    "piece_hashes",
+    "segments_of",
+    "windows_of",
+]
 
 WORD_FAMILY: Final = 0
 CHAR_FAMILY: Final = 1
@@ -308,8 +324,33 @@ def _backed_off(places: _Places, spec: FeatureSpec) -> list[Raw]:
     return found
 
 
-def _flag_bits(tokens: Sequence[Token], negated: bool) -> int:
-    """Bits in the order of ``POST_FLAGS``, then the length buckets."""
+class Marks(NamedTuple):
+    """How the words of a passage are written, as far as its flags say so; the marks of two passages add up."""
+
+    bits: int
+    n_tokens: int
+    n_plain: int
+    n_capitals: int
+
+    def with_others(self, other: Marks) -> Marks:
+        """The marks of both passages together."""
+        return Marks(
+            self.bits | other.bits,
+            self.n_tokens + other.n_tokens,
+            self.n_plain + other.n_plain,
+            self.n_capitals + other.n_capitals,
+        )
+
+    def flags(self) -> int:
+        """Bits in the order of ``POST_FLAGS``, then the length buckets."""
+        is_shouting = self.n_capitals >= 3 and 2 * self.n_capitals >= self.n_plain
+        return self.bits | is_shouting << _SHOUTING | 1 << (len(POST_FLAGS) + min(8, self.n_tokens.bit_length()))
+
+
+_SHOUTING: Final = POST_FLAGS.index("shouting")
+
+
+def _marks_of(tokens: Sequence[Token], negated: bool) -> Marks:
     types = flags = n_words = capitals = 0
     foreign = False
     signs = set()
@@ -334,12 +375,11 @@ def _flag_bits(tokens: Sequence[Token], negated: bool) -> int:
         not signs <= {"?", "!", '"'},
         flags & rules.DISGUISED,
         flags & rules.STRETCHED,
-        capitals >= 3 and 2 * capitals >= n_words,
+        False,
         foreign,
         negated,
     )
-    bits = sum(1 << number for number, claim in enumerate(claims) if claim)
-    return bits | 1 << (len(claims) + min(8, len(tokens).bit_length()))
+    return Marks(sum(1 << number for number, claim in enumerate(claims) if claim), len(tokens), n_words, capitals)
 
 
 def _is_new(key: Any, seen: set[Any]) -> bool:
@@ -367,16 +407,23 @@ def _first_of_each(found: Iterable[Raw]) -> list[Raw]:
     return first
 
 
-def _char_features(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> list[Raw]:
-    found: list[Raw] = []
+def _read_words(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon) -> list[Token]:
+    """The words whose pieces are features: unmasked ones, and each once where repetitions do not count."""
+    words: list[Token] = []
     seen: set[str] = set()
     for token in tokens:
-        group = lexicon.words.get(token.text)
-        if token.type != rules.WORD or (group is not None and spec.mask and lexicon.modes[group] == "mask"):
+        if token.type != rules.WORD or _is_masked(token, spec, lexicon):
             continue
         if spec.dedup != "none" and token.text in seen:
             continue
         seen.add(token.text)
+        words.append(token)
+    return words
+
+
+def _char_features(words: Sequence[Token], spec: FeatureSpec) -> list[Raw]:
+    found: list[Raw] = []
+    for token in words:
         # A piece has a span of its own only where the word is written letter by letter.
         start, stop = token.start, token.end
         read = _PIECES if len(token.text) <= _LONGEST else _pieces
@@ -388,31 +435,134 @@ def _char_features(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon)
     return _first_of_each(found) if spec.dedup == "feature" else found
 
 
-def families_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> tuple[list[Raw], ...]:
-    """The features of each family, in the order of ``tsclassify.features.spec.FAMILIES``: (hash, start, end, kind)."""
-    tokens = tokenize(text, lexicon)
+class Segment(NamedTuple):
+    """One segment of a post.
+
+    Attributes
+    ----------
+    start, end
+        Span in the original text in code points; both 0 for a text without tokens.
+    phrases, cues
+        Features of the families word and back: (hash, start, end, kind).
+    words
+        Tokens whose pieces are the features of the family char.
+    marks
+        How its words are written.
+    n_words
+        Words that tell a language: unmasked and of two letters or more; one of another script counts twice.
+    joins
+        Whether it is a window together with the segment before it.
+    """
+
+    start: int
+    end: int
+    phrases: list[Raw]
+    words: list[Token]
+    cues: list[Raw]
+    marks: Marks
+    n_words: int
+    joins: bool
+
+
+def _blocks(text: str) -> list[tuple[int, int]]:
+    """Spans of the blocks of a text in code points."""
+    if 4 * len(text) <= BLOCK_BYTES:
+        return [(0, len(text))]
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= BLOCK_BYTES:
+        return [(0, len(text))]
+    data = np.frombuffer(encoded, dtype=np.uint8)
+    ends, place, start = [], 0, 0
+    for end in block_ends(data, 0, len(data)):
+        place += int(np.count_nonzero((data[start:end] & 0xC0) != 0x80))
+        ends.append(place)
+        start = end
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def segments_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> list[Segment]:
+    """The segments of one text, in order; at least one."""
+    found: list[Segment] = []
+    for lo, hi in _blocks(text):
+        tokens = tokenize(text[lo:hi], lexicon)
+        if lo:
+            tokens = [Token(t.text, t.start + lo, t.end + lo, t.type, t.flags) for t in tokens]
+        cuts = [0] * (len(tokens) + 1)
+        count = cut_segments([token.flags << 32 for token in tokens], len(tokens), cuts)
+        begin, is_cut, size = 0, 0, 0
+        for number, cut in enumerate(cuts[:count]):
+            end = cut >> 1
+            joins = number > 0 and is_pair(size, end - begin, is_cut)
+            found.append(_segment(tokens[begin:end], spec, lexicon, joins))
+            begin, is_cut, size = end, cut & 1, end - begin
+    return found
+
+
+def _segment(tokens: Sequence[Token], spec: FeatureSpec, lexicon: Lexicon, joins: bool) -> Segment:
     places, kept, word, negated = _settle(tokens, spec, lexicon)
     _add_ends(places, spec)
     word += _phrases(places, spec)
     back = _backed_off(places, spec) if spec.back_max else []
     if spec.back_shared:
         word, back = word + back, []
-    char = _char_features(kept, spec, lexicon) if spec.char_max else []
-    post: list[Raw] = []
-    if spec.flags:
-        bits = _flag_bits(tokens, negated)
-        post = [(mix(hashing.SEED_POST, flag), 0, 0, "post") for flag in range(bits.bit_length()) if bits >> flag & 1]
-    return word, char, back, post
+    words = _read_words(kept, spec, lexicon) if spec.char_max else []
+    n_words = 0
+    for token in tokens:
+        if token.type == rules.WORD and not _is_masked(token, spec, lexicon):
+            n_words += 2 if ord(token.text[0]) >= 128 else len(token.text) >= 2
+    start, end = (tokens[0].start, tokens[-1].end) if tokens else (0, 0)
+    return Segment(start, end, word, words, back, _marks_of(tokens, negated), n_words, joins)
 
 
-def buckets_of(found: Sequence[Raw], spec: FeatureSpec) -> NDArray[np.int64]:
-    """``tsclassify.features.hashing.bucket_of`` of each hash: int64, shape (len(found),)."""
-    hashes = np.array([raw[0] for raw in found], dtype=np.uint64)
-    return ((hashes * np.uint64(hashing.SPREAD)) >> np.uint64(64 - spec.bits)).astype(np.int64)
+def _is_masked(token: Token, spec: FeatureSpec, lexicon: Lexicon) -> bool:
+    group = lexicon.words.get(token.text)
+    return group is not None and spec.mask and lexicon.modes[group] == "mask"
+
+
+def flag_features(marks: Marks, spec: FeatureSpec) -> list[Raw]:
+    """The flags of a passage as features of the family post."""
+    bits = marks.flags() if spec.flags else 0
+    return [(mix(hashing.SEED_POST, flag), 0, 0, "post") for flag in range(bits.bit_length()) if bits >> flag & 1]
+
+
+def piece_hashes(word: str, spec: FeatureSpec) -> list[int]:
+    """Hashes of the pieces of one word."""
+    read = _PIECES if len(word) <= _LONGEST else _pieces
+    return [h for h, _, _ in read(word, spec.char_min, spec.char_max, spec.n_skeletons)]
+
+
+def windows_of(segments: Sequence[Segment]) -> list[tuple[int, int]]:
+    """First and last segment of each window: a pair that ends with a segment, then that segment."""
+    return [(number - by, number) for number, one in enumerate(segments) for by in ((1, 0) if one.joins else (0,))]
+
+
+def passage_features(segments: Sequence[Segment], spec: FeatureSpec) -> list[Feature]:
+    """All features of segments side by side, by family, then by place."""
+    families = [
+        [raw for part in segments for raw in part.phrases],
+        [raw for part in segments for raw in _char_features(part.words, spec)],
+        [raw for part in segments for raw in part.cues],
+        flag_features(functools.reduce(Marks.with_others, [part.marks for part in segments]), spec),
+    ]
+    features = []
+    for family, found in enumerate(families):
+        value = spec.family_norm(family, len(found))
+        buckets = buckets_of([raw[0] for raw in found], spec).tolist()
+        features += [
+            Feature(bucket, family, value, start, end, kind)
+            for bucket, (_, start, end, kind) in zip(buckets, found, strict=True)
+        ]
+    return features
+
+
+def buckets_of(hashes: Sequence[int], spec: FeatureSpec) -> NDArray[np.int64]:
+    """``tsclassify.features.hashing.bucket_of`` of each hash: int64, shape (len(hashes),)."""
+    spread = np.array(hashes, dtype=np.uint64) * np.uint64(hashing.SPREAD)
+    return (spread >> np.uint64(64 - spec.bits)).astype(np.int64)
 
 
 def features_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> list[Feature]:
-    """All features of one text.
+    """All features of one text as a whole.
 
     Parameters
     ----------
@@ -424,28 +574,7 @@ def features_of(text: str, spec: FeatureSpec, lexicon: Lexicon) -> list[Feature]
     Returns
     -------
     list of Feature
-        By family, then by place. The logit of a model is its bias plus the sum over features of
+        By family, then by place. The logit of a whole post is the bias plus the sum over features of
         ``value * weights[bucket]``.
     """
-    features = []
-    for family, found in enumerate(families_of(text, spec, lexicon)):
-        value = spec.family_norm(family, len(found))
-        buckets = buckets_of(found, spec).tolist()
-        features += [
-            Feature(bucket, family, value, start, end, kind)
-            for bucket, (_, start, end, kind) in zip(buckets, found, strict=True)
-        ]
-    return features
-
-
-def sums_of(
-    text: str, spec: FeatureSpec, lexicon: Lexicon, weights: NDArray[Any]
-) -> tuple[NDArray[np.int64], tuple[float, ...]]:
-    """Exact sums of weight rows by family: int64 of shape (4, lanes), and the four norms."""
-    sums = np.zeros((4, weights.shape[1]), dtype=np.int64)
-    norms = [0.0] * 4
-    for family, found in enumerate(families_of(text, spec, lexicon)):
-        norms[family] = spec.family_norm(family, len(found))
-        if found:
-            sums[family] = weights[buckets_of(found, spec)].sum(axis=0, dtype=np.int64)
-    return sums, tuple(norms)
+    return passage_features(segments_of(text, spec, lexicon), spec)

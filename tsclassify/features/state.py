@@ -75,19 +75,29 @@ PER_TOKEN: Final = 20
     range(11)
 )
 
-# Results of the current post, and what one step leaves for the next: words and pieces, the ends of the families word,
-# back and post in A_ROWS, then phrase and chain tokens, flags, the mask of the set.
+# Results of the current segment, and what one step leaves for the next: words and pieces, the ends of the families
+# word and back in A_ROWS, then phrase and chain tokens, the mask of the set, and how its words are written.
 (
-    P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_POST_END, P_SIZE, P_BACK, P_FLAGS, P_MASK,
-) = range(11, 20)  # fmt: skip
+    P_WORDS, P_PIECES, P_WORD_END, P_BACK_END, P_SIZE, P_BACK, P_MASK, P_TOKENS, P_BITS, P_PLAIN, P_CAPITALS, P_CONTENT,
+) = range(11, 23)  # fmt: skip
+
+N_SEGMENTS: Final = 23
+"""Segments of the current post so far."""
 
 # Addresses.
 (
     A_SELF, A_LEARN, A_TOKENS, A_SLOTS, A_BEGINS, A_CODES, A_STRETCHES, A_SPARE, A_REFS, A_SEQ, A_STREAM,
-    A_LEXED, A_SHOWN, A_BACK, A_REPEATS, A_WORDS, A_ROWS, A_SEEN, A_PIECES, A_SUMS, A_KEPT, A_CHARS, A_TWINS,
+    A_LEXED, A_SHOWN, A_BACK, A_REPEATS, A_WORDS, A_ROWS, A_SEEN, A_PIECES, A_PASSAGES, A_KEPT, A_CHARS, A_TWINS,
     A_GROUP_KEYS, A_LEXICON, A_CONFIG, A_NORMS, A_WEIGHTS, A_LANES, A_EXTRA, A_TABLE, A_REACHES, A_TWICE,
-    A_DUE, A_PADDED, A_SEEDS, A_SAME, A_WORD_COSTS, A_EDITS,
-) = range(20, 59)  # fmt: skip
+    A_DUE, A_PADDED, A_SEEDS, A_SAME, A_WORD_COSTS, A_EDITS, A_CUTS,
+) = range(24, 64)  # fmt: skip
+
+# What is known of a passage, before its sums: features of the families word, char and back, tokens, bits of its flags,
+# plain words, those in capitals, and words that tell a language.
+(H_WORDS, H_PIECES, H_BACK, H_TOKENS, H_BITS, H_PLAIN, H_CAPITALS, H_CONTENT) = range(8)
+HEAD_BYTES: Final = 64
+SUMS_BYTES: Final = 128
+"""Bytes of the sums of one table of eight lanes: four families of 32-bit numbers."""
 
 # Rows of the stream.
 (CODES, KINDS, MARKS, WORD, OUT) = range(5)
@@ -192,7 +202,7 @@ class State:
     tables
         From ``make_tables``.
     weights
-        int8, shape (buckets, 8 * n), and lanes, float64, shape (2, 8 * n): scale and bias; or both None, for an
+        int8, shape (buckets, 8 * n), and lanes, float64, shape (11, 8 * n), as in ``kernel``; or both None, for an
         extractor.
     learner
         Address of the compiled function that reads a new stretch.
@@ -233,9 +243,11 @@ class State:
             A_PADDED: aligned(128, np.int32),
             A_PIECES: aligned(MOST_PIECES, np.uint64),
             A_DUE: aligned(32 * DUE + 4 * DUE_ROWS, np.uint8),
-            A_SUMS: aligned(32, np.int64),
             # where things lie in memory is nobody's to foresee; what is found there does not depend on it
             A_SEEDS: np.frombuffer(bytearray(os.urandom(8 * SEEDS)), dtype=np.uint64),
+            A_CUTS: aligned(MAX_TOKENS + 8, np.int64),
+            # three passages, the post so far in 64-bit sums, two rows of logits, the norms
+            A_PASSAGES: aligned(5 * HEAD_BYTES + 6 * max(1, n) * SUMS_BYTES + 2 * HEAD_BYTES, np.uint8),
         }
         names = ("<url>", "<user>", "<num>", "<email>", "<code>", "<emoji>")
         for number, name in enumerate(names):
@@ -244,7 +256,7 @@ class State:
         self.buffers: dict[int, NDArray[Any]] = {**tables, **own}
         if weights is not None and lanes is not None:
             self.buffers |= {A_WEIGHTS: weights, A_LANES: lanes}
-        self.words = aligned(64, np.int64)
+        self.words = aligned(96, np.int64)
         for place, buffer in self.buffers.items():
             self.words[place] = buffer.ctypes.data
         self.words[A_SELF] = self.words.ctypes.data

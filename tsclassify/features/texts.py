@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsclassify.errors import InputError
 
-__all__ = ["encode_texts"]
+__all__ = ["encode_texts", "has_other_script"]
 
 _TEXTS: Final = 256
 """Texts joined at a time: few calls, in memory that a cache holds."""
@@ -78,3 +78,29 @@ def _refuse(texts: list[str], place: str) -> None:
             raise InputError(
                 f"{place}: text {number} must be valid Unicode, got a lone surrogate at {error.start}"
             ) from None
+
+
+_LEAST_LETTERS: Final = 4
+"""Letters of other scripts in a post that is said to be in another language; smileys have up to three."""
+
+_IS_SCRIPT: Final = np.zeros(256, dtype=np.bool_)
+# first bytes in UTF-8 of Greek to N'Ko, of South Asian to Ethiopic letters, and of kana to Hangul
+_IS_SCRIPT[0xCE:0xE2] = True
+_IS_SCRIPT[0xE3:0xEE] = True
+
+
+def has_other_script(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each of n texts has some letters that are not Latin: bool, shape (n,).
+
+    Parameters
+    ----------
+    data, offsets
+        As ``encode_texts`` gives them.
+    """
+    part = data[offsets[0] : offsets[-1]]
+    if not len(part) or int(part.max()) < 0xCE:
+        return np.zeros(len(offsets) - 1, dtype=np.bool_)
+    places = np.flatnonzero(_IS_SCRIPT[part])
+    before = np.searchsorted(places, offsets - offsets[0])
+    enough: NDArray[np.bool_] = np.diff(before) >= _LEAST_LETTERS
+    return enough

@@ -30,8 +30,8 @@ from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
 __all__ = ["BUNDLE_SCHEMA", "model_info", "read_bundle", "write_bundle"]
 
-BUNDLE_SCHEMA: Final = 1
-"""Version of the folder's layout. Readers of every older version stay."""
+BUNDLE_SCHEMA: Final = 2
+"""Version of the folder's layout; a bundle of version 1 was trained on posts that were not read by passage."""
 
 _MANIFEST: Final = "manifest.json"
 _SUMS: Final = "SHA256SUMS"
@@ -46,6 +46,8 @@ _ARRAYS: Final = {
     "signal_weights": (np.int8, SIGNAL_LANES),
     "signal_scales": (np.float64, SIGNAL_LANES),
     "signal_bias": (np.float64, SIGNAL_LANES),
+    "passages": (np.float64, LANES),
+    "signal_passages": (np.float64, SIGNAL_LANES),
 }
 _CALIBRATIONS: Final = ("calibration", "signal_calibration", "language_calibration")
 
@@ -221,6 +223,11 @@ def _parse_manifest(bundle: str, raw: bytes) -> dict[str, Any]:
     version = manifest.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise BundleError(f"{bundle}/{_MANIFEST}: schema_version must be a whole number from 1, got {version!r}")
+    if version < BUNDLE_SCHEMA:
+        raise BundleError(
+            f"{bundle}/{_MANIFEST}: schema_version must be {BUNDLE_SCHEMA}, got {version}",
+            hint="train the bundle again with this library, or use the version that wrote it",
+        )
     if version > BUNDLE_SCHEMA:
         raise BundleError(
             f"{bundle}/{_MANIFEST}: schema_version must be at most {BUNDLE_SCHEMA}, got {version}",
@@ -299,6 +306,8 @@ def _build(bundle: str, manifest: Mapping[str, Any], contents: Mapping[str, byte
         signal_weights=arrays["signal_weights"],
         signal_scales=arrays["signal_scales"],
         signal_bias=arrays["signal_bias"],
+        passages=arrays["passages"],
+        signal_passages=arrays["signal_passages"],
         calibration=groups["calibration"],
         signal_calibration=groups["signal_calibration"],
         language_calibration=groups["language_calibration"],

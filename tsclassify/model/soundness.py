@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import BundleError
+from tsclassify.features.kernel import PassageMix
 from tsclassify.model.trained import TrainedModel
 from tsclassify.records import OperatingPoint, SignalBand
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
@@ -31,6 +32,7 @@ _MAX_KNOTS: Final = 1024
 _MAX_POINTS: Final = 100_000
 _LARGEST: Final = 1e12
 """A logit is a float32: the bias plus a scale times a sum of at most some millions."""
+_LARGEST_SHARE: Final = 1000.0
 _NEVER: Final = 2.0
 """The end of a band may lie above every score: the signal is then never true."""
 
@@ -48,6 +50,8 @@ def check_model(bundle: str, model: TrainedModel) -> None:
             raise BundleError(f"{bundle}/weights.npz: {name} must have one dimension, got {getattr(model, name).ndim}")
         if not bool((np.abs(getattr(model, name)) <= _LARGEST).all()):
             raise BundleError(f"{bundle}/weights.npz: {name} must be of a size that scores can hold, got a larger one")
+    for name in ("passages", "signal_passages"):
+        _check_passages(f"{bundle}/weights.npz: {name}", getattr(model, name))
     for name, n_heads in _HEADS.items():
         _check_calibration(f"{bundle}/weights.npz: {name}", getattr(model, name), n_heads)
     place = f"{bundle}/manifest.json"
@@ -68,6 +72,14 @@ def check_model(bundle: str, model: TrainedModel) -> None:
             raise BundleError(f"{place}: languages must be language codes, got {type(name).__name__}")
     if not isinstance(model.figures, Mapping) or not all(isinstance(source, Mapping) for source in model.sources):
         raise BundleError(f"{place}: figures and sources must be objects, got something else")
+
+
+def _check_passages(place: str, rows: NDArray[np.float64]) -> None:
+    if rows.ndim != 2 or rows.shape[0] != len(PassageMix.__slots__):
+        raise BundleError(f"{place} must have five rows, got shape {rows.shape}")
+    # shares below 0 would let a threat lower a score
+    if not bool((rows[:2] >= 0).all() and (rows[4] >= 0).all() and (np.abs(rows) <= _LARGEST_SHARE).all()):
+        raise BundleError(f"{place} must hold shares from 0 to {_LARGEST_SHARE:g}, got others")
 
 
 def _check_calibration(place: str, arrays: Mapping[str, NDArray[Any]], n_heads: int) -> None:

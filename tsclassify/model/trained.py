@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["LANES", "SIGNAL_LANES", "TrainedModel"]
 
 LANES = 8
-"""int8 lanes of one bucket: seven categories in ``CATEGORIES`` order, then the language head."""
+"""int8 lanes of one bucket: seven categories in ``CATEGORIES`` order, then the language head.
+
+The language head is high for other languages, so that a post's strongest window is its most foreign one."""
 
 SIGNAL_LANES = 16
 """int8 lanes of one bucket of the signal table: 14 signals in ``SIGNALS`` order, two unused."""
@@ -41,6 +43,8 @@ class TrainedModel:
         float64, shape (8,): logit = bias + weight_scale * sum of (value * weight).
     signal_weights, signal_scales, signal_bias
         int8 (some, 16), where ``some`` is ``buckets`` or a smaller power of two; float64 (16,); float64 (16,).
+    passages, signal_passages
+        How logits of passages make up those of posts, as ``PassageMix.rows``: float64, shapes (5, 8) and (5, 16).
     calibration, signal_calibration, language_calibration
         Arrays that ``tsclassify.model.calibration.calibrate`` takes, by name.
     priors
@@ -70,6 +74,8 @@ class TrainedModel:
     signal_weights: NDArray[np.int8]
     signal_scales: NDArray[np.float64]
     signal_bias: NDArray[np.float64]
+    passages: NDArray[np.float64]
+    signal_passages: NDArray[np.float64]
     calibration: Mapping[str, NDArray[np.float64]]
     signal_calibration: Mapping[str, NDArray[np.float64]]
     language_calibration: Mapping[str, NDArray[np.float64]]

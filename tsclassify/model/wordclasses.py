@@ -11,9 +11,11 @@ from tsclassify.text.lexicon import Fold, Lexicon
 
 __all__ = ["lexicon_from_mapping", "lexicon_to_mapping", "shipped_lexicon"]
 
-_MASKED: Final = ("name", "side", "group", "left", "right", "tea")
+_MASKED: Final = ("name", "side", "group", "worship", "left", "right", "tea")
 """Groups read as one word each; the last three hold one word, so that what follows can make it a side."""
 _FOLDS: Final = {
+    # "Maria de la Cruz" reads as "Maria Cruz"
+    "fold_name": Fold(after=("name",), into="", back=""),
     # "Muslim people" reads as "Muslims", "Smith supporters" as a side; elsewhere they are people
     "fold_group": Fold(after=("group",), into="", back="person"),
     "fold_side": Fold(after=("name", "side"), into="side", back="person"),

@@ -395,6 +395,7 @@ class Decider:
         row: int,
         *,
         pieces: Callable[[int, str], tuple[Piece, ...]],
+        passage: Callable[[int, str], tuple[int, int, str]] = lambda row, category: (0, 0, ""),
     ) -> Decision:
         """The full record of one row.
 
@@ -406,6 +407,8 @@ class Decider:
             Which item.
         pieces
             Gives the pieces of a row's score in a category, largest first; called for findings only.
+        passage
+            Gives start, end and words of the passage in which a category is strongest in a row.
         """
         cut = slice(row, row + 1)
         rules = self._base
@@ -426,4 +429,5 @@ class Decider:
             columns,
             row,
             pieces,
+            passage,
         )

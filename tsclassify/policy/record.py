@@ -174,6 +174,7 @@ def _findings(
     scores: dict[str, float],
     thresholds: Thresholds,
     pieces: Callable[[str], tuple[Piece, ...]],
+    passage: Callable[[str], tuple[int, int, str]],
 ) -> tuple[Finding, ...]:
     found = []
     for category, rule in policy.categories.items():
@@ -182,6 +183,7 @@ def _findings(
             continue
         review, act = thresholds[category]
         name = "act" if level == 2 else "review"
+        start, end, words = passage(category)
         finding = Finding(
             category=category,
             level=name,
@@ -192,6 +194,9 @@ def _findings(
             clause_text=policy.clauses.get(rule.clause, ""),
             act_threshold=act,
             basis=thresholds.notes.get((category, name), ""),
+            start=start,
+            end=end,
+            passage=words,
         )
         found.append((-level, -scores[category] / max(finding.threshold, 1e-9), category, finding))
     return tuple(finding for *_, finding in sorted(found, key=lambda entry: entry[:3]))
@@ -294,6 +299,7 @@ def decision(
     columns: ItemColumns,
     row: int,
     pieces: Callable[[int, str], tuple[Piece, ...]],
+    passage: Callable[[int, str], tuple[int, int, str]],
 ) -> Decision:
     """The record of one row; see ``Decider.record``.
 
@@ -329,7 +335,14 @@ def decision(
         tier=name,
         actions=actions,
         review=bool(result.review[row]),
-        findings=_findings(policy, facts, scores, thresholds, lambda category: pieces(row, category)),
+        findings=_findings(
+            policy,
+            facts,
+            scores,
+            thresholds,
+            lambda category: pieces(row, category),
+            lambda category: passage(row, category),
+        ),
         contexts=contexts,
         trace=trace,
         scores=scores,

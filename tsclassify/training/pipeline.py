@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import InputError, needs
+from tsclassify.features.kernel import PassageMix
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.metrics import average_precision, expected_calibration_error
 from tsclassify.model.calibration import calibrate, stack_calibrations
@@ -24,6 +25,7 @@ from tsclassify.training.augment import disguised_copies
 from tsclassify.training.calibration import fit_calibration
 from tsclassify.training.language import fit_language
 from tsclassify.training.operating import operating_points, signal_band
+from tsclassify.training.passages import PassageRows, embedded, fit_passage_mix, read_passages
 from tsclassify.training.stack import Stacker, check_source_heads, fit_stacker, least_weights, stacked
 from tsclassify.training.training_set import TrainingSet, build_training_set, source_labels
 
@@ -84,7 +86,7 @@ def _check_complete(config: Mapping[str, Any]) -> None:
             raise InputError(f"training configuration: {name} must be stated, got {stated!r}")
         if not isinstance(stated, Mapping) or name == "features":
             continue  # features that are not stated are at their defaults
-        lacking = [key for key in table if key not in stated and key != "trust"]
+        lacking = [key for key in table if key not in stated and key not in ("trust", "ordinary", "unread_sources")]
         if lacking:
             raise InputError(f"training configuration: {name} must state {lacking[0]}, got {', '.join(stated)}")
     missing = [name for name in CATEGORIES if name not in config["fit"]["c"]]
@@ -131,6 +133,11 @@ def coarser(features: csr_matrix, halvings: int) -> csr_matrix:
     )
     joined.sum_duplicates()
     return joined
+
+
+def coarser_passages(read: PassageRows, halvings: int) -> PassageRows:
+    """Passages with features in ``2**-halvings`` as many buckets."""
+    return replace(read, whole=coarser(read.whole, halvings), windows=coarser(read.windows, halvings))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,22 +199,27 @@ def train(
     copied = _copied(rows, config["rows"]["disguised_soft"])
     copies = disguised_copies([rows.texts[i] for i in copied], seed=config["seed"])
     features = memory.cache(featurize)((*rows.texts, *copies), spec, lexicon)
-    dev_features = memory.cache(featurize)(rows.dev, spec, lexicon)
     say(f"features: {features.nnz / max(1, len(rows.texts)):.0f} a post in {spec.n_buckets} buckets")
 
+    posts = _posts(rows, fold_of := _folds(rows.groups, config["fit"]["folds"], config["seed"]), config)
+    read = memory.cache(read_passages)(posts.texts, spec, lexicon)
+    dev_read = memory.cache(read_passages)(rows.dev, spec, lexicon)
+    say(f"passages: {len(posts.texts)} posts, {len(read.owners)} windows of those with several segments")
     opinions = source_labels(rows.texts, config["stack"]["heads"], data_root=data_root)
     fit = memory.cache(_fit, ignore=["scaled"])
     key = (config_sha256, len(rows.texts), int(features.nnz))
-    fold_of = _folds(rows.groups, config["fit"]["folds"], config["seed"])
 
-    def cross_fit(kind: str, lanes: int, some: csr_matrix) -> tuple[_CrossFitted, NDArray[np.float32]]:
+    def cross_fit(
+        kind: str, lanes: int, some: csr_matrix, read: PassageRows
+    ) -> tuple[_CrossFitted, NDArray[np.float32]]:
         scaling = feature_scaling(some[: len(rows.texts)], power=config["fit"]["idf_power"])
         scaled = some.multiply(scaling[None, :]).tocsr().astype(np.float32)
-        folds = _CrossFit(rows, copied, opinions, some, scaled, scaling, fold_of, config, fit, key, say)
+        folds = _CrossFit(rows, copied, opinions, posts, read, scaled, scaling, fold_of, config, fit, key, say)
         return folds.run(kind, lanes), scaling
 
-    categories, scaling = cross_fit("categories", LANES, features)
-    signals, _ = cross_fit("signals", SIGNAL_LANES, coarser(features, spec.bits - config["signals"]["bits"]))
+    categories, scaling = cross_fit("categories", LANES, features, read)
+    halvings = spec.bits - config["signals"]["bits"]
+    signals, _ = cross_fit("signals", SIGNAL_LANES, coarser(features, halvings), coarser_passages(read, halvings))
 
     stated = rows.n_stated
     gold = rows.categories[:stated] > 0.5
@@ -236,7 +248,7 @@ def train(
     }
     priors = {name: float(gold[:, k].mean()) for k, name in enumerate(CATEGORIES)}
     priors |= {name: float(signal_gold[:, k].mean()) for k, name in enumerate(SIGNALS)}
-    language = fit_language(rows, lambda texts: featurize(texts, spec, lexicon), scaling, config)
+    language = fit_language(rows, spec, lexicon, scaling, config, data_root=data_root)
     say("language head fitted")
 
     table = categories.final.table
@@ -248,9 +260,9 @@ def train(
     bias[len(CATEGORIES)] = language.bias
     signal_bias = np.zeros(SIGNAL_LANES)
     signal_bias[: len(SIGNALS)] = signals.final.bias
-    dev_scores = calibrate(calibration, categories.final.logits(dev_features)).astype(np.float32)
-    found_features = memory.cache(featurize)(rows.found_dev.texts, spec, lexicon)
-    found_scores = calibrate(calibration, categories.final.logits(found_features)).astype(np.float32)
+    dev_scores = calibrate(calibration, dev_read.logits(categories.final, categories.passages)).astype(np.float32)
+    found_read = memory.cache(read_passages)(rows.found_dev.texts, spec, lexicon)
+    found_scores = calibrate(calibration, found_read.logits(categories.final, categories.passages)).astype(np.float32)
     figures = {
         "dev": _judge(rows.dev_categories, dev_scores, CATEGORIES),
         "found_dev": _judge(rows.found_dev.categories, found_scores, CATEGORIES),
@@ -281,6 +293,8 @@ def train(
         signal_weights=signals.final.table,
         signal_scales=signals.final.scales,
         signal_bias=signal_bias,
+        passages=_lanes(categories.passages, LANES, language.passages),
+        signal_passages=_lanes(signals.passages, SIGNAL_LANES),
         calibration=calibration,
         signal_calibration=signal_calibration,
         language_calibration=language.calibration,
@@ -293,6 +307,55 @@ def train(
         seed=config["seed"],
         config_sha256=config_sha256,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Posts:
+    """What the mix of passages is fitted on: the gold rows, then some of them within innocent text.
+
+    ``base`` is the gold row of each, whose labels and fold it shares.
+    """
+
+    texts: tuple[str, ...]
+    base: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+def _posts(rows: TrainingSet, fold_of: NDArray[np.int64], config: Mapping[str, Any]) -> _Posts:
+    settings = config["passages"]
+    rng = np.random.default_rng(config["seed"])
+    gold = rows.categories[: rows.n_gold]
+    stated = np.arange(rows.n_gold) < rows.n_stated
+    is_violent = gold[:, : len(VIOLENCE)].max(axis=1) > 0.5
+    half = settings["n_embedded"] // 2
+    chosen = np.concatenate(
+        [
+            rng.permutation(np.flatnonzero(stated & is_violent))[:half],
+            rng.permutation(np.flatnonzero(stated & ~is_violent))[:half],
+        ]
+    )
+    innocent = np.flatnonzero(gold.max(axis=1) < 0.5)
+    innocent = innocent[[len(rows.texts[row]) >= settings["least_letters"] for row in innocent.tolist()]]
+    within = embedded(
+        [rows.texts[row] for row in chosen.tolist()],
+        [rows.texts[row] for row in innocent.tolist()],
+        fold_of=fold_of[chosen],
+        innocent_fold=fold_of[innocent],
+        words=settings["words"],
+        seed=config["seed"],
+    )
+    weights = np.concatenate([np.ones(rows.n_gold), np.full(len(chosen), settings["embedded_weight"])])
+    return _Posts((*rows.texts[: rows.n_gold], *within), np.concatenate([np.arange(rows.n_gold), chosen]), weights)
+
+
+def _lanes(mix: PassageMix, n_lanes: int, last: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """The mix for all lanes of a table; lanes without a head read posts as a whole."""
+    lanes = PassageMix.of_whole_posts(n_lanes).rows()
+    rows = mix.rows()
+    lanes[:, : rows.shape[1]] = rows
+    if last is not None:
+        lanes[:, rows.shape[1]] = last
+    return lanes
 
 
 def _copied(rows: TrainingSet, n_soft: int) -> NDArray[np.int64]:
@@ -333,6 +396,7 @@ def _fit(
 class _CrossFitted:
     oof: NDArray[np.float64]
     final: _Fitted
+    passages: PassageMix
     mix: Stacker | None = None
 
 
@@ -347,7 +411,8 @@ class _CrossFit:
     rows: TrainingSet
     copied: NDArray[np.int64]
     opinions: NDArray[np.int8]
-    features: csr_matrix
+    posts: _Posts
+    read: PassageRows
     scaled: csr_matrix
     scaling: NDArray[np.float32]
     fold_of: NDArray[np.int64]
@@ -381,11 +446,16 @@ class _CrossFit:
             mixes = self._mixes(heads, others)
             heads = [stacked(*three) for three in zip(heads, others, mixes, strict=True)]
         fitted = [_quantized(some, self.scaling, lanes) for some in heads]
-        oof = np.zeros((n_gold, targets.shape[1]))
+        whole, best = (np.zeros((len(self.posts.base), targets.shape[1])) for _ in range(2))
+        fold_of = self.fold_of[self.posts.base]
         for fold in range(n_folds):
-            held = np.flatnonzero(self.fold_of == fold)
-            oof[held] = fitted[fold].logits(self.features[held])
-        return _CrossFitted(oof, fitted[-1], mixes[-1] if mixes else None)
+            held = np.flatnonzero(fold_of == fold)
+            whole[held], best[held] = self.read.take(held).pairs(fitted[fold])
+        told = self._told(kind)[self.posts.base] & (self.posts.base < self.rows.n_stated)
+        passages = fit_passage_mix(self.read, whole, best, targets[self.posts.base], self.posts.weights * told)
+        self.say(f"{kind}: shares of whole posts {passages.whole.round(2)}, of windows {passages.strongest.round(2)}")
+        oof = self.read.mixed(whole, best, passages)[:n_gold]
+        return _CrossFitted(oof, fitted[-1], passages, mixes[-1] if mixes else None)
 
     def _sources(self, kept: NDArray[np.bool_], more: float) -> LinearHeads:
         """Source heads, fitted on the rows that are kept and have a label of their source."""
@@ -473,6 +543,7 @@ class _CrossFit:
         settings = self.config["rows"]
         is_labelled = self.copied < self.rows.n_gold
         copies = np.where(is_labelled, settings["disguised_weight"], settings["disguised_soft_weight"])
+        copies = copies * (self.rows.weights[self.copied] > 0)
         return np.concatenate([weights, np.repeat(copies[:, None], weights.shape[1], axis=1)]).astype(np.float32)
 
     def _pairs(self, chosen: NDArray[np.int64], more: float) -> RankedPairs:

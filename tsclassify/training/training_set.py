@@ -250,8 +250,38 @@ def _soft_rows(
                     values.append(trusting(value, row.label, trust))
                     weights.append(weight)
                     counts[source] = counts.get(source, 0) + 1
-    stacked = np.array(values, dtype=np.float32).reshape(len(texts), len(CATEGORIES) + len(SIGNALS))
+    n_heads = len(CATEGORIES) + len(SIGNALS)
+    known = set(texts)
+    for rule in config.get("ordinary", ()):
+        for text in _ordinary_texts(rule, shut, data_root):
+            if text not in known:
+                known.add(text)
+                texts.append(text)
+                values.append(np.zeros(n_heads, dtype=np.float32))
+                weights.append(rule["weight"])
+                counts[rule["source"]] = counts.get(rule["source"], 0) + 1
+    for source in config.get("unread_sources", ()):
+        for row in english_rows(source, root=data_root):
+            if row.text not in known and exclusion_key(row.text) not in shut:
+                known.add(row.text)
+                texts.append(row.text)
+                values.append(np.zeros(n_heads, dtype=np.float32))
+                weights.append(0.0)
+                counts[source] = counts.get(source, 0) + 1
+    stacked = np.array(values, dtype=np.float32).reshape(len(texts), n_heads)
     return texts, stacked, np.array(weights, dtype=np.float32), counts
+
+
+def _ordinary_texts(
+    rule: Mapping[str, Any], shut: set[str] | frozenset[str], data_root: str | os.PathLike[str] | None
+) -> list[str]:
+    """Texts of an everyday source, evenly spread, that count as free of every category, unread.
+
+    So few of them are not that a wrong label costs less than what the others teach of ordinary language.
+    """
+    texts = [row.text for row in english_rows(rule["source"], root=data_root) if exclusion_key(row.text) not in shut]
+    n = min(rule["n"], len(texts))
+    return [texts[k * len(texts) // n] for k in range(n)]
 
 
 def trusting(value: NDArray[np.float32], label: str, trust: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
