@@ -106,6 +106,7 @@ _HASHTAG: Final = 128
 _DISGUISED: Final = 512
 _STRETCHED: Final = 1024
 _NEGATOR: Final = 8192
+_QUOTED: Final = 16384
 _SCRIPT_BIT: Final = 12
 
 
@@ -158,6 +159,8 @@ def mark_bits(flags: int, info: int, negated: bool) -> Any:
         bits |= _DISGUISED
     if flags & rules.STRETCHED:
         bits |= _STRETCHED
+    if flags & rules.QUOTED:
+        bits |= _QUOTED
     if negated:
         bits |= _NEGATOR
     return bits

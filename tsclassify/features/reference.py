@@ -351,11 +351,12 @@ _SHOUTING: Final = POST_FLAGS.index("shouting")
 
 
 def _marks_of(tokens: Sequence[Token], negated: bool) -> Marks:
-    types = flags = n_words = capitals = 0
+    types = flags = n_words = capitals = quoted = 0
     foreign = False
     signs = set()
     for text, _, _, kind, own in tokens:
         types |= 1 << kind
+        quoted |= own & rules.QUOTED
         if kind == rules.WORD:
             n_words += 1
             flags |= own
@@ -378,6 +379,7 @@ def _marks_of(tokens: Sequence[Token], negated: bool) -> Marks:
         False,
         foreign,
         negated,
+        quoted,
     )
     return Marks(sum(1 << number for number, claim in enumerate(claims) if claim), len(tokens), n_words, capitals)
 

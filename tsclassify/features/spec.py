@@ -29,6 +29,7 @@ POST_FLAGS: Final = (
     "shouting",
     "other_script",
     "negator",
+    "quoted",
 )
 """Flags of a whole post in bit order; after them come the length buckets ``length_0`` to ``length_8``."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +41,9 @@ __all__ = ["coarser", "feature_scaling", "featurize", "load_config", "train"]
 
 _REVIEWED_FROM: Final = 0.15
 """Signals are judged on posts whose highest violence score reaches this: those a person or a policy looks at."""
+
+_FITS_AT_ONCE: Final = 2
+"""Each holds the rows that it is fitted on: about a gigabyte."""
 
 _LEAST_BITS: Final = 8
 """log2 of the smallest table of signals that a bundle may hold."""
@@ -430,17 +434,22 @@ class _CrossFit:
         told = self._told(kind)
         told[:n_gold] = True
         n_folds = int(self.fold_of.max()) + 1
-        heads, others = [], []
-        for fold in range(n_folds + 1):
+
+        def fit(fold: int) -> tuple[LinearHeads, LinearHeads | None]:
             kept = told.copy()
             kept[:n_gold] &= self.fold_of != fold
             # what is left of the labelled rows weighs as much as all of them do beside the others in the end
             more = n_gold / np.count_nonzero(kept[:n_gold])
-            heads.append(self._one(kind, self._with_copies(kept), targets, weights, more))
-            if kind == "categories":
-                others.append(self._sources(kept, more))
+            own = self._one(kind, self._with_copies(kept), targets, weights, more)
             name = f"fold {fold + 1} of {n_folds}" if fold < n_folds else "all rows"
-            self.say(f"{kind}: {name}, last change {heads[-1].last_change:.5f}")
+            self.say(f"{kind}: {name}, last change {own.last_change:.5f}")
+            return own, self._sources(kept, more) if kind == "categories" else None
+
+        # each fit is one thread, whose result depends on no other
+        with ThreadPoolExecutor(_FITS_AT_ONCE) as pool:
+            fits = list(pool.map(fit, range(n_folds + 1)))
+        heads = [own for own, _ in fits]
+        others = [sources for _, sources in fits if sources is not None]
         mixes: list[Stacker] = []
         if kind == "categories":
             mixes = self._mixes(heads, others)
