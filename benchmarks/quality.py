@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+import tsclassify as ts
 from tsclassify.data import annotated_rows, exclusion_key, written_rows
 from tsclassify.data.corpus import AnnotatedRow, text_sha256
 from tsclassify.evaluation.disguise import DISGUISES, disguise
@@ -33,12 +34,9 @@ from tsclassify.evaluation.fairness import identity_table
 from tsclassify.evaluation.labelled import LabelledData
 from tsclassify.evaluation.swaps import load_swaps, row_counterfactuals, template_counterfactuals
 from tsclassify.metrics import average_precision
-from tsclassify.model.bundle import read_bundle
-from tsclassify.model.calibration import calibrate
-from tsclassify.model.wordclasses import lexicon_from_mapping
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES
-from tsclassify.training.pipeline import featurize, load_config
+from tsclassify.training.pipeline import load_config
 from tsclassify.training.training_set import build_training_set, gold_columns, minimal_pairs
 
 Score = Callable[[Sequence[str]], np.ndarray]
@@ -46,21 +44,13 @@ _WS = re.compile(r"\s+")
 
 
 def bundle_scorer(folder: str) -> tuple[Score, object]:
-    """Probabilities of a bundle by the reference features."""
-    model = read_bundle(folder)
-    model = model[0] if isinstance(model, tuple) else model
-    lexicon = lexicon_from_mapping(model.lexicon)
-    k = len(CATEGORIES)
-    table = model.weights[:, :k].astype(np.float32)
+    """Probabilities of a bundle, by passage as it is used."""
+    clf = ts.load(folder)
 
     def score(texts: Sequence[str]) -> np.ndarray:
-        parts = [np.zeros((0, k))]
-        for start in range(0, len(texts), 20000):
-            sums = featurize(texts[start : start + 20000], model.spec, lexicon) @ table
-            parts.append(calibrate(model.calibration, sums * model.weight_scales[:k] + model.bias[:k]))
-        return np.concatenate(parts).astype(np.float32)
+        return np.asarray(clf.score(list(texts)).probabilities)
 
-    return score, model
+    return score, clf.model
 
 
 def baseline_scorer(texts: Sequence[str], gold: np.ndarray) -> Score:
