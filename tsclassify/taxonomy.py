@@ -10,7 +10,7 @@ from typing import Final
 
 from tsclassify.errors import InputError
 
-__all__ = ["CATEGORIES", "SIGNALS", "VIOLENCE", "parse_code"]
+__all__ = ["CATEGORIES", "CONTEXTS", "SIGNALS", "VIOLENCE", "parse_code"]
 
 CATEGORIES: Final[tuple[str, ...]] = (
     "violent_threat",
@@ -40,6 +40,9 @@ SIGNALS: Final[tuple[str, ...]] = (
     "self_directed",
 )
 """Signals in column order: attributes of the violence first, then the context of the post."""
+
+CONTEXTS: Final[tuple[str, ...]] = SIGNALS[8:]
+"""The signals of what surrounds a text; the others are attributes of its violence."""
 
 VIOLENCE: Final[tuple[str, ...]] = CATEGORIES[:5]
 """The categories whose items carry attributes."""

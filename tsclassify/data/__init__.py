@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tsclassify.data.corpus import (
     annotated_rows,
+    composed_rows,
     contrast_rows,
     drawn,
     everyday_rows,
@@ -21,6 +22,7 @@ from tsclassify.data.registry import PublicFile, registered_files, source_names
 __all__ = [
     "PublicFile",
     "annotated_rows",
+    "composed_rows",
     "contrast_rows",
     "data_folder",
     "drawn",

@@ -23,6 +23,7 @@ __all__ = [
     "Coverage",
     "Label",
     "annotated_rows",
+    "composed_rows",
     "contrast_rows",
     "coverage",
     "drawn",
@@ -274,6 +275,14 @@ def everyday_rows() -> list[AnnotatedRow]:
     a call, a named place and hour from a plan. ``picked`` holds the kind of situation.
     """
     return _own("everyday.jsonl")
+
+
+def composed_rows() -> list[AnnotatedRow]:
+    """Posts composed for training only (``seeds/composed.jsonl``, made by ``tools/make_composed.py``).
+
+    The same verbs with harmless objects and with people, the same places with and without harm.
+    """
+    return _own("composed.jsonl")
 
 
 def _own(name: str) -> list[AnnotatedRow]:

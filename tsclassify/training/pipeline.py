@@ -21,7 +21,7 @@ from tsclassify.model.linear import LinearHeads, RankedPairs, fit_heads, quantiz
 from tsclassify.model.trained import LANES, SIGNAL_LANES, TrainedModel
 from tsclassify.model.wordclasses import lexicon_to_mapping, shipped_lexicon
 from tsclassify.resources import shipped
-from tsclassify.taxonomy import CATEGORIES, SIGNALS, VIOLENCE
+from tsclassify.taxonomy import CATEGORIES, CONTEXTS, SIGNALS, VIOLENCE
 from tsclassify.training.augment import disguised_copies
 from tsclassify.training.calibration import fit_calibration
 from tsclassify.training.language import fit_language
@@ -227,15 +227,16 @@ def train(
 
     stated = rows.n_stated
     gold = rows.categories[:stated] > 0.5
-    oof, signal_oof = categories.oof[:stated], signals.oof[:stated]
+    oof, signal_oof = categories.oof[:stated], signals.oof[: rows.n_judged]
     calibration = stack_calibrations([fit_calibration(oof[:, k], gold[:, k]) for k in range(gold.shape[1])])
     scores = calibrate(calibration, oof).astype(np.float32)
     points = {
         name: operating_points(scores[:, k], gold[:, k], **config["operating_points"])
         for k, name in enumerate(CATEGORIES)
     }
-    reviewed = scores[:, : len(VIOLENCE)].max(axis=1) >= _REVIEWED_FROM
-    signal_gold = rows.signals[:stated][reviewed] > 0.5
+    judged = calibrate(calibration, categories.oof[: rows.n_judged])
+    reviewed = judged[:, : len(VIOLENCE)].max(axis=1) >= _REVIEWED_FROM
+    signal_gold = rows.signals[: rows.n_judged][reviewed] > 0.5
     signal_calibration = stack_calibrations(
         [fit_calibration(signal_oof[reviewed, k], signal_gold[:, k]) for k in range(len(SIGNALS))]
     )
@@ -547,8 +548,9 @@ class _CrossFit:
     def _weights(self, kind: str) -> NDArray[np.float32]:
         weights = np.repeat(self.rows.weights[:, None], len(CATEGORIES if kind == "categories" else SIGNALS), axis=1)
         if kind == "signals":
-            # attributes describe violence: on posts without any they say little
-            weights = weights * (0.3 + 0.7 * self._violence()[:, None])
+            # attributes describe violence: on posts without any they say little, while a context makes them innocent
+            n_attributes = len(SIGNALS) - len(CONTEXTS)
+            weights[:, :n_attributes] *= 0.3 + 0.7 * self._violence()[:, None]
         settings = self.config["rows"]
         is_labelled = self.copied < self.rows.n_gold
         copies = np.where(is_labelled, settings["disguised_weight"], settings["disguised_soft_weight"])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tsclassify.data import (
     annotated_rows,
+    composed_rows,
     contrast_rows,
     drawn,
     english_rows,
@@ -82,6 +83,9 @@ class TrainingSet:
         share it.
     n_gold
         Rows with labels of readers.
+    n_judged
+        How many of them, the first, were found in public sources or are drawn as the dev rows are: those that signals
+        are calibrated on.
     n_stated
         How many of them, the first, are drawn as the dev rows are: those that scores are calibrated and thresholds
         stated on. The others, hard ones picked or written for training, would shift them.
@@ -104,6 +108,7 @@ class TrainingSet:
     weights: NDArray[np.float32]
     groups: NDArray[np.int64]
     n_gold: int
+    n_judged: int
     n_stated: int
     picked: tuple[str, ...]
     pairs: tuple[tuple[int, int, int], ...]
@@ -187,11 +192,13 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
     weights = [config["written_weight"] if row.source == "written" else 1.0 for row in stated]
     gold = list(stated)
     known = shut | {exclusion_key(row.text) for row in stated}
+    n_judged = 0
     for some, weight, is_public in (
         ([row for row in found if row.split == "train"], config["found_weight"], True),
         (further_rows(root=data_root), config["further_weight"], True),
         (contrast_rows(), config["contrast_weight"], False),
         (everyday_rows(), config["everyday_weight"], False),
+        (composed_rows(), config["composed_weight"], False),
     ):
         # the two posts of one of our pairs may begin with the same hundred letters
         barred = known if is_public else shut
@@ -199,6 +206,7 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
         known |= {exclusion_key(row.text) for row in added}
         gold += added
         weights += [weight] * len(added)
+        n_judged = n_judged or len(gold)  # the first are the found rows
     gold = [reread(row) for row in gold]
     categories, signals = gold_columns(gold)
     pairs = minimal_pairs(gold, categories)
@@ -214,6 +222,7 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
         weights=np.concatenate([np.array(weights, dtype=np.float32), soft_weights]),
         groups=groups,
         n_gold=len(gold),
+        n_judged=n_judged,
         n_stated=len(stated),
         picked=tuple(f"rand_{drawn()[row.sha256]}" if row.sha256 in drawn() else row.picked for row in gold),
         pairs=tuple(pairs),
@@ -355,7 +364,7 @@ def _provenance(gold: Sequence[AnnotatedRow], soft: Mapping[str, int]) -> tuple[
     ]
     own = [
         {"name": name, "licence": "Apache-2.0", "use": "train", "n_rows": annotated[name]}
-        for name in ("written", "contrasts", "everyday")
+        for name in ("written", "contrasts", "everyday", "composed")
         if name in annotated
     ]
     return (*files, *own)
