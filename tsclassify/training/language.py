@@ -96,7 +96,8 @@ def fit_language(
     english = [rows.texts[i] for i in chosen.tolist()] + [text for language, text in written if language == "en"]
     foreign = [text for language, text in written if language != "en"]
     foreign += [row.text for row in raw_rows("tatoeba", root=data_root) if row.label not in ("en", "eng")]
-    names, threats = _column("english_names_train.tsv"), _column("foreign_threats_train.tsv")
+    names = [*_column("english_names_train.tsv"), *_column("english_chat_train.tsv")]
+    threats = _column("foreign_threats_train.tsv")
     texts = [*english, *names, *foreign, *threats]
     is_english = np.arange(len(texts)) < len(english) + len(names)
     weight = np.ones(len(texts))

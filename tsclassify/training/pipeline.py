@@ -245,7 +245,7 @@ def train(
         name: signal_band(
             signal_scores[:, k],
             signal_gold[:, k],
-            precision=config["signals"]["precision"],
+            precision=config["signals"]["precision_of"].get(name, config["signals"]["precision"]),
             negative_share=config["signals"]["negative_share"],
             lost_share=config["signals"]["lost_share"],
         )
