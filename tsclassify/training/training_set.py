@@ -84,8 +84,7 @@ class TrainingSet:
     n_gold
         Rows with labels of readers.
     n_judged
-        How many of them, the first, were found in public sources or are drawn as the dev rows are: those that signals
-        are calibrated on.
+        How many of them, the first, are not composed: those that signals are calibrated on.
     n_stated
         How many of them, the first, are drawn as the dev rows are: those that scores are calibrated and thresholds
         stated on. The others, hard ones picked or written for training, would shift them.
@@ -192,13 +191,14 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
     weights = [config["written_weight"] if row.source == "written" else 1.0 for row in stated]
     gold = list(stated)
     known = shut | {exclusion_key(row.text) for row in stated}
-    n_judged = 0
+    n_judged = len(gold)
+    composed = composed_rows()
     for some, weight, is_public in (
         ([row for row in found if row.split == "train"], config["found_weight"], True),
         (further_rows(root=data_root), config["further_weight"], True),
         (contrast_rows(), config["contrast_weight"], False),
         (everyday_rows(), config["everyday_weight"], False),
-        (composed_rows(), config["composed_weight"], False),
+        (composed, config["composed_weight"], False),
     ):
         # the two posts of one of our pairs may begin with the same hundred letters
         barred = known if is_public else shut
@@ -206,7 +206,7 @@ def build_training_set(config: Mapping[str, Any], *, data_root: str | os.PathLik
         known |= {exclusion_key(row.text) for row in added}
         gold += added
         weights += [weight] * len(added)
-        n_judged = n_judged or len(gold)  # the first are the found rows
+        n_judged = n_judged if some is composed else len(gold)
     gold = [reread(row) for row in gold]
     categories, signals = gold_columns(gold)
     pairs = minimal_pairs(gold, categories)
