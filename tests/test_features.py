@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.test_normalize import posts
+from tests.test_normalize import PIECES, posts
 from tsclassify.errors import BundleError, InputError
 from tsclassify.features.hashing import bucket_of, text_hash
-from tsclassify.features.reference import features_of
+from tsclassify.features.reference import features_of, passage_features, segments_of, windows_of
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.features.texts import encode_texts
+from tsclassify.text.passages import BLOCK_BYTES
 from tsclassify.text.lexicon import Fold, Lexicon
 
 LEXICON = Lexicon(
@@ -64,6 +66,52 @@ def test_extractor_equals_reference(name: str, text: str) -> None:
     expected = row_of(text, SPECS[name])
     assert found.keys() == expected.keys()
     assert all(abs(found[bucket] - expected[bucket]) < 1e-5 for bucket in expected)
+
+
+def windows_by_reference(text: str, spec: FeatureSpec) -> list[tuple[dict[int, float], int]]:
+    """Buckets with their values, and the number of words that tell a language, of each window."""
+    segments = segments_of(text, spec, LEXICON)
+    windows = []
+    for first, last in windows_of(segments):
+        row: dict[int, float] = {}
+        for feature in passage_features(segments[first : last + 1], spec):
+            row[feature.bucket] = row.get(feature.bucket, 0.0) + feature.value
+        windows.append((row, sum(segment.n_words for segment in segments[first : last + 1])))
+    return windows
+
+
+def assert_windows_equal(texts: list[str], spec: FeatureSpec) -> None:
+    from tsclassify.features.extract import extract_windows
+
+    values, columns, ends, owners, n_words = extract_windows(*encode_texts(texts), spec, LEXICON)
+    expected = [(owner, *window) for owner, text in enumerate(texts) for window in windows_by_reference(text, spec)]
+    assert owners.tolist() == [owner for owner, _, _ in expected]
+    assert n_words.tolist() == [count for _, _, count in expected]
+    assert len(ends) == len(expected) + 1
+    for number, (_, row, _) in enumerate(expected):
+        found: dict[int, float] = {}
+        at = slice(ends[number], ends[number + 1])
+        for bucket, value in zip(columns[at].tolist(), values[at].tolist(), strict=True):
+            found[bucket] = found.get(bucket, 0.0) + value
+        assert found.keys() == row.keys()
+        assert all(abs(found[bucket] - row[bucket]) < 1e-5 * max(1.0, row[bucket]) for bucket in row)
+
+
+sentences = st.lists(st.sampled_from([*PIECES, "zorp.", "blick!", "you?"]), max_size=90).map(" ".join)
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+@settings(max_examples=40)
+@given(texts=st.lists(sentences, min_size=1, max_size=3))
+def test_windows_of_the_extractor_equal_those_of_the_reference(name: str, texts: list[str]) -> None:
+    assert_windows_equal(texts, SPECS[name])
+
+
+def test_windows_of_a_post_of_several_blocks_equal_those_of_the_reference() -> None:
+    words = np.random.default_rng(5).choice([*PIECES, "zorp."], 5000)
+    text = " ".join(words)
+    assert len(text.encode()) > BLOCK_BYTES
+    assert_windows_equal(["zorp", text, "you kill"], SPECS["all"])
 
 
 @settings(max_examples=150)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.test_features import LEXICON, SPECS
 from tests.test_normalize import PIECES, posts
 from tsclassify.errors import InputError
-from tsclassify.features.kernel import Scorer
+from tsclassify.features.kernel import PassageMix, Scorer
+from tsclassify.features.reading import PostReading
 from tsclassify.features.reference import features_of
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.features.state import (
@@ -33,8 +34,22 @@ from tsclassify.features.stretches import SHORT
 from tsclassify.features.texts import encode_texts
 from tsclassify.text import rules
 from tsclassify.text.normalize import MAX_STRETCH, MAX_TOKENS
+from tsclassify.text.passages import BLOCK_BYTES
 from tsclassify.text.sequence import NEW_WORDS
 from tsclassify.text.table import char_table
+
+
+sentences = st.lists(st.sampled_from([*PIECES, *"aeiou", "zorp.", "blick!", "you?"]), min_size=20, max_size=150)
+long_posts = sentences.map(" ".join)
+"""Posts of several segments."""
+
+
+def random_mix(rng: np.random.Generator, n_heads: int) -> PassageMix:
+    """A mix of whole post and strongest window; one head in four reads windows only."""
+    least_words = rng.integers(1, 5, n_heads) * (rng.random(n_heads) < 0.25)
+    whole, strongest = rng.random((2, n_heads))
+    doubling, shift = rng.normal(size=(2, n_heads))
+    return PassageMix(whole, strongest, doubling, shift, least_words.astype(np.float64))
 
 
 @functools.cache
@@ -52,6 +67,8 @@ def scorer(name: str) -> Scorer:
         signals,
         rng.random(14) / 30,
         rng.normal(size=14),
+        passages=random_mix(rng, 8),
+        signal_passages=random_mix(rng, 14),
     )
     made.warm_up()
     return made
@@ -69,7 +86,7 @@ def corpus(n: int) -> list[str]:
 
 @pytest.mark.parametrize("name", sorted(SPECS))
 @settings(max_examples=150)
-@given(texts=st.lists(posts, min_size=1, max_size=4))
+@given(texts=st.lists(st.one_of(posts, long_posts), min_size=1, max_size=4))
 def test_kernel_equals_plain_path_bit_for_bit(name: str, texts: list[str]) -> None:
     data, offsets = encode_texts(texts)
     rows = np.arange(len(texts))
@@ -77,9 +94,39 @@ def test_kernel_equals_plain_path_bit_for_bit(name: str, texts: list[str]) -> No
     assert np.array_equal(scorer(name).signal_logits(data, offsets, rows), plain(name, data, offsets, part=1))
 
 
+@settings(max_examples=25)
+@given(texts=st.lists(long_posts, min_size=1, max_size=3), seed=st.integers(0, 1 << 32))
+def test_kernel_equals_plain_path_whatever_the_mix_of_passages(texts: list[str], seed: int) -> None:
+    spec, rng = SPECS["all"], np.random.default_rng(seed)
+    weights = rng.integers(-127, 128, (spec.n_buckets, 9)).astype(np.int8)
+    made = Scorer(spec, LEXICON, weights, rng.random(9) / 30, rng.normal(size=9), passages=random_mix(rng, 9))
+    data, offsets = encode_texts(texts)
+    expected = made._plain(made.parts[0], data, offsets, np.arange(len(texts)))
+    made.warm_up()
+    assert np.array_equal(made.logits(data, offsets), expected)
+
+
+def test_a_post_of_several_blocks_equals_plain_path_on_any_thread() -> None:
+    rng = np.random.default_rng(11)
+    words = [*PIECES, "zorp.", "blick!\n", "ﷺ"]
+    texts = [" ".join(rng.choice(words, n)) for n in (6000, 3, 9000)]
+    # no line, no sentence, no blank to cut a block at
+    texts += ["z" * (BLOCK_BYTES + 5), "é" * BLOCK_BYTES, "kill you. " * (BLOCK_BYTES // 5), ""]
+    assert sum(len(text.encode()) > BLOCK_BYTES for text in texts) == 5
+    data, offsets = encode_texts(texts)
+    expected, signals = plain("all", data, offsets), plain("all", data, offsets, part=1)
+    made = scorer("all")
+    assert np.array_equal(made.logits(data, offsets), expected)
+    rows = np.array([2, 0, 1, 2])
+    assert np.array_equal(made.signal_logits(data, offsets, rows), signals[rows])
+    assert np.array_equal(made.logits_one(texts[0].encode()), expected[0])
+    many, ends = encode_texts(texts * 600)
+    assert np.array_equal(made.logits(many, ends, threads=3), np.tile(expected, (600, 1)))
+
+
 @pytest.mark.slow
 @settings(max_examples=10_000)
-@given(text=posts)
+@given(text=st.one_of(posts, long_posts))
 def test_kernel_equals_plain_path_on_many_texts(text: str) -> None:
     data, offsets = encode_texts([text])
     assert np.array_equal(scorer("all").logits(data, offsets), plain("all", data, offsets))
@@ -93,17 +140,36 @@ def test_any_bytes_get_a_finite_score(raw: bytes) -> None:
     assert np.isfinite(logits).all()
 
 
-@settings(max_examples=200)
-@given(text=posts)
-def test_pieces_add_up_to_the_logit(text: str) -> None:
-    made, spec = scorer("all"), SPECS["all"]
-    table = made.parts[0]
-    scales, bias = table.lanes
-    logit = made.logits(*encode_texts([text]))[0]
-    features = features_of(text, spec, LEXICON)
+@settings(max_examples=100)
+@given(text=st.one_of(posts, long_posts))
+def test_shares_add_up_to_the_logit(text: str) -> None:
+    made = scorer("all")
+    reading = PostReading(text, made.spec, made.lexicon)
+    logits = made.logits(*encode_texts([text]))[0]
     for lane in range(8):
-        total = sum(scales[lane] * feature.value * int(table.weights[feature.bucket, lane]) for feature in features)
-        assert abs(bias[lane] + total - logit[lane]) < 1e-4
+        share = reading.share(made.parts[0], lane)
+        assert abs(share.constant + share.values.sum() - logits[lane]) < 1e-3
+
+
+@functools.cache
+def whole_scorer() -> Scorer:
+    """A scorer whose heads read posts as a whole."""
+    spec, rng = SPECS["all"], np.random.default_rng(8)
+    weights = rng.integers(-127, 128, (spec.n_buckets, 8)).astype(np.int8)
+    made = Scorer(spec, LEXICON, weights, rng.random(8) / 30, rng.normal(size=8))
+    made.warm_up()
+    return made
+
+
+@settings(max_examples=100)
+@given(text=st.one_of(posts, long_posts))
+def test_features_of_the_whole_post_add_up_to_the_logit_of_heads_that_read_it_whole(text: str) -> None:
+    made = whole_scorer()
+    table, logits = made.parts[0], made.logits(*encode_texts([text]))[0]
+    features = features_of(text, made.spec, LEXICON)
+    for lane in range(8):
+        total = sum(feature.value * int(table.weights[feature.bucket, lane]) for feature in features)
+        assert abs(table.lanes[1, lane] + table.lanes[0, lane] * total - logits[lane]) < 1e-3
 
 
 def test_scores_do_not_depend_on_batch_order_or_threads() -> None:

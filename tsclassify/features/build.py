@@ -226,7 +226,8 @@ def place_tokens(first_token: int, n: int, write: int, state: Any) -> Any:
         info = infos[row + T_INFO]
         kind = info & 15
         found |= info
-        all_flags |= flags
+        # of other tokens than words only that they are quoted
+        all_flags |= flags & (-(kind == 0) | rules.QUOTED)
         plain += kind == 0
         length = info >> LENGTH_SHIFT & 255
         capitals += flags & rules.CAPS and length >= 2
