@@ -82,10 +82,17 @@ def test_half_a_file_is_refused(bundle: Path, name: str) -> None:
 
 
 def test_a_newer_schema_is_refused_with_what_to_do(bundle: Path) -> None:
-    reseal(bundle, lambda manifest: manifest.update(schema_version=2))
-    with pytest.raises(ts.BundleError, match="schema_version must be at most 1, got 2") as caught:
+    reseal(bundle, lambda manifest: manifest.update(schema_version=3))
+    with pytest.raises(ts.BundleError, match="schema_version must be at most 2, got 3") as caught:
         read_bundle(bundle)
     assert "upgrade tsclassify" in caught.value.hint
+
+
+def test_an_older_schema_is_refused_with_what_to_do(bundle: Path) -> None:
+    reseal(bundle, lambda manifest: manifest.update(schema_version=1))
+    with pytest.raises(ts.BundleError, match="schema_version must be 2, got 1") as caught:
+        read_bundle(bundle)
+    assert "train the bundle again" in caught.value.hint
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", None, True, 1.0])

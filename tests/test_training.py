@@ -260,8 +260,8 @@ def test_no_row_that_measures_is_trained_on(public_data: Path, rows: TrainingSet
     held_out = annotated_rows(root=public_data, use="eval")
     assert not used & {exclusion_key(row.text) for row in (*dev, *held_out)}
     assert not used & exclusions()
-    allowed = {file.name for file in registered_files() if file.use == "train"} | {"written", "contrasts", "everyday"}
-    assert {source["name"] for source in rows.sources} <= allowed
+    allowed = {file.name for file in registered_files() if file.use == "train"} | {"written", "contrasts"}
+    assert {source["name"] for source in rows.sources} <= allowed | {"everyday", "composed"}
 
 
 def test_found_rows_that_are_held_out_are_reported_on_with_their_labels(public_data: Path, rows: TrainingSet) -> None:
@@ -285,6 +285,7 @@ def test_rows_drawn_at_random_say_so_whoever_labelled_them(rows: TrainingSet) ->
 def test_a_kind_of_row_at_weight_zero_is_left_out_and_the_others_weigh_what_is_stated(public_data: Path) -> None:
     config, _ = load_config(shipped("seeds", "training.toml"))
     stated = {"found_weight": 0.25, "everyday_weight": 0.75, "further_weight": 0.0, "contrast_weight": 0.0}
+    stated |= {"composed_weight": 0.0, "ordinary": [], "unread_sources": []}
     some = build_training_set({**config["rows"], **stated, "soft_labels": ""}, data_root=public_data)
     names = {source["name"] for source in some.sources}
     assert ("everyday" in names, "contrasts" in names) == (True, False)
