@@ -17,8 +17,8 @@ from tsclassify.features.hashing import bucket_of, text_hash
 from tsclassify.features.reference import features_of, passage_features, segments_of, windows_of
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.features.texts import encode_texts
-from tsclassify.text.passages import BLOCK_BYTES
 from tsclassify.text.lexicon import Fold, Lexicon
+from tsclassify.text.passages import BLOCK_BYTES
 
 LEXICON = Lexicon(
     words={

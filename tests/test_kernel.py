@@ -38,7 +38,6 @@ from tsclassify.text.passages import BLOCK_BYTES
 from tsclassify.text.sequence import NEW_WORDS
 from tsclassify.text.table import char_table
 
-
 sentences = st.lists(st.sampled_from([*PIECES, *"aeiou", "zorp.", "blick!", "you?"]), min_size=20, max_size=150)
 long_posts = sentences.map(" ".join)
 """Posts of several segments."""
