@@ -38,7 +38,8 @@ def readme_block(root: Path) -> str:
     alarms = quality["false_alarms"]
     lines = [
         f"**On what data.** {n_rows['labelled']:,} labelled posts of {len(sources)} public sources whose licences "
-        f"allow it, and of our own; {n_rows['soft']:,} more with a teacher's soft labels, or of everyday sources. Measured on "
+        f"allow it, and of our own; {n_rows['soft']:,} more with a teacher's soft labels, or of everyday sources. "
+        "Measured on "
         f"{n_rows['dev']:,} held-out posts of the same sources (dev) and on sources never trained on (eval).",
         "",
         f"**How good.** Average precision. Baseline: scikit-learn TF-IDF + logistic regression on the "

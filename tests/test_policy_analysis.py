@@ -23,7 +23,7 @@ from tsclassify.records import SignalBand, Truth
 CATS = ("violent_threat", "incitement")
 SIGNS = ("specific", "reported")
 SCORES = (0.0, 0.4, 0.6, 0.8)
-FIELDS: dict[str, tuple[Any, ...]] = {"surface": (None, "game", "news", "wall"), "reports": (None, 0, 3, 7)}
+FIELDS: dict[str, tuple[Any, ...]] = {"surface": (None, "game", "news", "wall"), "reports": (None, 0, 2, 3, 6, 7)}
 
 
 def condition(rng: random.Random, depth: int, *, scores: bool) -> dict[str, Any]:

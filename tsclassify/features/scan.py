@@ -123,11 +123,10 @@ def scan_post(reach: int, state: Any) -> Any:
                 seen |= ref
                 prefetch(tokens + 64 * (ref & 0xFFFFFFFF))
                 flags = ref >> 32
-                if flags & (IS_SINGLE | rules.ODD):
-                    if k == 0:
-                        gap += 1 if flags & rules.GAP_ONE else 2 if flags & rules.GAP_WIDE else 0
-                        flags = (flags & ~_GAPS) | (rules.GAP_ONE if gap == 1 else rules.GAP_WIDE if gap > 1 else 0)
-                        ref = ref & 0xFFFFFFFF | flags << 32
+                if k == 0 and flags & (IS_SINGLE | rules.ODD):
+                    gap += 1 if flags & rules.GAP_ONE else 2 if flags & rules.GAP_WIDE else 0
+                    flags = (flags & ~_GAPS) | (rules.GAP_ONE if gap == 1 else rules.GAP_WIDE if gap > 1 else 0)
+                    ref = ref & 0xFFFFFFFF | flags << 32
                 if flags & IS_SINGLE:
                     run = run + 1 if flags & _GAPS == rules.GAP_ONE else 1
                     has_run = has_run or run >= 3
