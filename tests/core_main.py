@@ -42,7 +42,6 @@ def core_works(folder: Path) -> None:
     decision = clf.decide(item, policy)
     assert decision.tier != "none"
     assert decision.why()
-    assert ts.statement_of_reasons(decision, policy)
     with ts.Ledger.open(folder / "ledger.db") as ledger:
         ledger.record(decision)
         assert ledger.standing("u7", policy, at="2021-01-09T10:00:00Z").strikes

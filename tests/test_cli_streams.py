@@ -93,7 +93,8 @@ def test_a_bundle_says_nothing_that_a_terminal_would_obey(tmp_path: Path, capsys
         assert main(["model", "show", str(bundle), *more]) == 0
         said = capsys.readouterr().out
         assert "zorp" in said
-        assert said.replace("\n", "").isprintable()
+        # a piped table is parted by tabs
+        assert said.replace("\n", "").replace("\t", "").isprintable()
 
 
 def test_a_ledger_says_nothing_that_a_terminal_would_obey(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -439,7 +439,7 @@ def test_more_severe_strikes_count_for_milder_tiers_not_the_other_way() -> None:
 
 
 def test_unknown_step_is_never_due() -> None:
-    state = LadderState(taken={"notice": 1, "formal": 1}, cure_expired={"latest": Truth.TRUE}, finding="not_effective")
+    state = LadderState(taken={"notice": 1, "formal": 1}, cure_expired={"formal": Truth.TRUE}, finding="not_effective")
     assert step_states(HOST, state)["suspend"] is Truth.UNKNOWN  # the indicators are unknown
     assert due_step(HOST, state) is None
 
