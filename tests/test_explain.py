@@ -75,6 +75,9 @@ def random_scorer(spec: FeatureSpec) -> Scorer:
     return Scorer(spec, LEXICON, weights, rng.random(8) / 30, rng.normal(size=8), passages=mix)
 
 
+HEADS = {name: (0, lane) for lane, name in enumerate(CATEGORIES)}
+"""Table and lane of each head of a scorer with categories only."""
+
 HARD = [
     "k i l l it it",
     "z0rp zorp Zooorp",
@@ -93,9 +96,9 @@ def test_shares_add_up_to_the_logit_whatever_the_spec(name: str) -> None:
         data, offsets = encode_texts([text])
         logits = scorer.logits(data, offsets)[0]
         for lane, category in enumerate(CATEGORIES):
-            constant, pieces = Attribution(scorer, text).pieces(category)
+            constant, pieces = Attribution(scorer, text, HEADS).pieces(category)
             assert abs(constant + sum(piece.contribution for piece in pieces) - logits[lane]) <= 1e-3
-            assert Attribution(scorer, text).rising(category, 5) == rising_pieces(pieces, 5)
+            assert Attribution(scorer, text, HEADS).rising(category, 5) == rising_pieces(pieces, 5)
 
 
 @pytest.mark.parametrize("word_max", [0, 1])
@@ -103,7 +106,7 @@ def test_letter_runs_count_even_where_words_have_no_feature_of_their_own(word_ma
     scorer = random_scorer(FeatureSpec(word_max=word_max, skeletons=1))
     data, offsets = encode_texts(HARD)
     for text, logits in zip(HARD, scorer.logits(data, offsets), strict=True):
-        constant, pieces = Attribution(scorer, text).pieces("incitement")
+        constant, pieces = Attribution(scorer, text, HEADS).pieces("incitement")
         assert abs(constant + sum(piece.contribution for piece in pieces) - logits[2]) <= 1e-3
 
 

@@ -9,11 +9,15 @@ from tsclassify._version import __version__ as __version__
 from tsclassify.errors import needs
 
 if TYPE_CHECKING:
+    from tsclassify.adapt import calibrate as calibrate
+    from tsclassify.adapt import fit as fit
     from tsclassify.batch import score_jsonl as score_jsonl
     from tsclassify.classifier import Classifier as Classifier
     from tsclassify.classifier import load as load
     from tsclassify.decision import Decision as Decision
     from tsclassify.dsa import statement_of_reasons as statement_of_reasons
+    from tsclassify.estimators import LinearHeads as LinearHeads
+    from tsclassify.estimators import TextFeatures as TextFeatures
     from tsclassify.evaluation import Report as Report
     from tsclassify.evaluation import evaluate as evaluate
     from tsclassify.policy import Breaker as Breaker
@@ -36,14 +40,18 @@ _HOMES = {
     "InputError": "tsclassify.errors",
     "Ledger": "tsclassify.standing",
     "LedgerError": "tsclassify.errors",
+    "LinearHeads": "tsclassify.estimators",
     "Piece": "tsclassify.records",
     "PlatformReview": "tsclassify.review",
     "Policy": "tsclassify.policy",
     "PolicyError": "tsclassify.errors",
     "Report": "tsclassify.evaluation",
     "Scores": "tsclassify.scores",
+    "TextFeatures": "tsclassify.estimators",
     "TsclassifyError": "tsclassify.errors",
+    "calibrate": "tsclassify.adapt",
     "evaluate": "tsclassify.evaluation",
+    "fit": "tsclassify.adapt",
     "load": "tsclassify.classifier",
     "review_platform": "tsclassify.review",
     "score_jsonl": "tsclassify.batch",

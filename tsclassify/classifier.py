@@ -38,6 +38,8 @@ __all__ = ["Classifier", "load", "locate_bundle"]
 DEFAULT_BUNDLE: Final = "en-v1"
 
 _N_CATEGORIES: Final = len(CATEGORIES)
+_SEVEN: Final = slice(_N_CATEGORIES)
+_ADDED: Final = slice(_N_CATEGORIES, None)
 _FINDING_PIECES: Final = 5
 _DECIDERS: Final = 16
 """Policies at work that are kept, each with its cache."""
@@ -135,8 +137,13 @@ class Classifier:
             passages=PassageMix.from_rows(model.passages),
             signal_passages=PassageMix.from_rows(model.signal_passages),
         )
-        # one map for all eight lanes: categories, then the language head
-        stacked = stack_calibrations([model.calibration, model.language_calibration])
+        # one map for all lanes: seven categories, the language head, then added categories
+        first, added = ({name: a[part] for name, a in model.calibration.items()} for part in (_SEVEN, _ADDED))
+        parts = [first, model.language_calibration, *([added] if model.added else [])]
+        stacked = stack_calibrations(parts)
+        self._turn = np.array([1] * _N_CATEGORIES + [-1] + [1] * len(model.added), dtype=np.float32)
+        """Turns the language head's logit from "another language" to "a tested one"."""
+        self._heads = model.heads()
         self._calibration = prepared(stacked)
         self._calibrated_one = for_one(stacked)
         self._signal_calibration = prepared(model.signal_calibration)
@@ -144,7 +151,7 @@ class Classifier:
         bands = [self.info.signal_bands[name] for name in SIGNALS]
         self._signal_no = np.array([band.no_below for band in bands], dtype=np.float32)
         self._signal_yes = np.array([band.yes_from for band in bands], dtype=np.float32)
-        self._priors = {name: self.info.priors[name] for name in CATEGORIES}
+        self._priors = {name: self.info.priors[name] for name in model.categories}
         self._deciders: dict[Policy, Decider] = {}
 
     def __repr__(self) -> str:
@@ -195,7 +202,7 @@ class Classifier:
         Returns
         -------
         Scores
-            Calibrated probabilities, float32, shape (n, 7).
+            Calibrated probabilities, float32, shape (n, K): the seven categories, then those of one's own.
 
         Raises
         ------
@@ -208,9 +215,10 @@ class Classifier:
             except UnicodeEncodeError:
                 pass  # refused in words below
             else:
-                made = self._calibrated_one(_turned(self._scorer.logits_one(text)).tolist())
-                row = np.array([made[:_N_CATEGORIES]], dtype=np.float32)
-                return Scores.unchecked(CATEGORIES, row, self._priors.copy(), {}, self.info.sha256)
+                made = self._calibrated_one((self._scorer.logits_one(text) * self._turn).tolist())
+                del made[_N_CATEGORIES]  # that of the language head
+                row = np.array([made], dtype=np.float32)
+                return Scores.unchecked(self.info.categories, row, self._priors.copy(), {}, self.info.sha256)
         data, offsets = encode_texts(texts)
         return replace(self._scores(self.score_utf8(data, offsets)), index=_index_of(texts))
 
@@ -227,10 +235,16 @@ class Classifier:
         Returns
         -------
         NDArray
-            float32, shape (n, 7).
+            float32, shape (n, K).
         """
-        probabilities = calibrate(self._calibration, _turned(self._scorer.logits(data, offsets)))
-        return probabilities[:, :_N_CATEGORIES].astype(np.float32)
+        return self._columns(calibrate(self._calibration, self._scorer.logits(data, offsets) * self._turn))
+
+    def _columns(self, lanes: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Scores of the categories, without the language head's; shape (n, K)."""
+        columns = lanes[:, _SEVEN].astype(np.float32)
+        if not self.model.added:
+            return columns
+        return np.concatenate([columns, lanes[:, _N_CATEGORIES + 1 :].astype(np.float32)], axis=1)
 
     def measure_utf8(
         self, data: NDArray[np.uint8], offsets: NDArray[np.int64]
@@ -240,16 +254,16 @@ class Classifier:
         Returns
         -------
         tuple
-            float32 (n, 7) scores, and int8 (n,) ``Truth`` of "reads as a tested language".
+            float32 (n, K) scores, and int8 (n,) ``Truth`` of "reads as a tested language".
         """
-        logits = _turned(self._scorer.logits(data, offsets))
+        logits = self._scorer.logits(data, offsets) * self._turn
         if len(logits) == 1:
-            *made, is_native = self._calibrated_one(logits[0].tolist())
+            made = self._calibrated_one(logits[0].tolist())
+            is_native = made.pop(_N_CATEGORIES)
             row = np.array([made], dtype=np.float32)
             return row, self._languages(np.array([is_native]), data, offsets)
         probabilities = calibrate(self._calibration, logits)
-        scores = probabilities[:, :_N_CATEGORIES].astype(np.float32)
-        return scores, self._languages(probabilities[:, _N_CATEGORIES], data, offsets)
+        return self._columns(probabilities), self._languages(probabilities[:, _N_CATEGORIES], data, offsets)
 
     def _languages(
         self, native: NDArray[np.floating], data: NDArray[np.uint8], offsets: NDArray[np.int64]
@@ -305,7 +319,7 @@ class Classifier:
         return self.measure_utf8(*encode_texts(texts))[1]
 
     def _scores(self, probabilities: NDArray[np.float32]) -> Scores:
-        return Scores(CATEGORIES, probabilities, priors=self._priors.copy(), model_sha256=self.info.sha256)
+        return Scores(self.info.categories, probabilities, priors=self._priors.copy(), model_sha256=self.info.sha256)
 
     def _signal_scores(self, probabilities: NDArray[np.float32]) -> Scores:
         priors = {name: self.info.priors[name] for name in SIGNALS if name in self.info.priors}
@@ -330,20 +344,19 @@ class Classifier:
         Explanation
             ``bias + sum(p.contribution for p in pieces) == logit`` to 1e-4; spans lie in `text`.
         """
-        if category not in CATEGORIES and category not in SIGNALS:
-            names = ", ".join(CATEGORIES + SIGNALS)
+        if category not in self._heads:
+            names = ", ".join(self._heads)
             raise InputError(f"explain: category must be one of {names}, got {category!r}")
         data, offsets = encode_texts([text])
-        attribution = Attribution(self._scorer, text)
+        attribution = Attribution(self._scorer, text, self._heads)
         bias, pieces = attribution.pieces(category)
         start, end = attribution.passage(category)
-        if category in CATEGORIES:
-            column = CATEGORIES.index(category)
+        table, column = self._heads[category]
+        if table == 0:
             row = self._scorer.logits(data, offsets)[0]
             logits = row.tolist()
-            score = self._calibrated_one(_turned(row).tolist())[column]
+            score = self._calibrated_one((row * self._turn).tolist())[column]
         else:
-            column = SIGNALS.index(category)
             logits = self._scorer.signal_logits(data, offsets, np.zeros(1, dtype=np.int64))[0, : len(SIGNALS)].tolist()
             score = self._signals_calibrated_one(logits)[column]
         return Explanation(
@@ -418,7 +431,7 @@ class Classifier:
         def attribution(row: int) -> Attribution:
             if row not in read:
                 read.clear()
-                read[row] = Attribution(self._scorer, rows[row]["text"])
+                read[row] = Attribution(self._scorer, rows[row]["text"], self._heads)
             return read[row]
 
         def pieces(row: int, category: str) -> tuple[Piece, ...]:
@@ -495,12 +508,3 @@ def _index_of(texts: object) -> Any:
     """The index of a pandas series; None for all other sequences, whose ``index`` is a method."""
     index = getattr(texts, "index", None)
     return None if callable(index) else index
-
-
-def _turned(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits with that of the language head turned from "another language" to "a tested one"."""
-    turned: NDArray[np.float32] = logits * _TURN
-    return turned
-
-
-_TURN: Final = np.array([1] * _N_CATEGORIES + [-1], dtype=np.float32)

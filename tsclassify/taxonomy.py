@@ -6,11 +6,13 @@ module is the only place that turns letters into columns.
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 
 from tsclassify.errors import InputError
 
-__all__ = ["CATEGORIES", "CONTEXTS", "SIGNALS", "VIOLENCE", "parse_code"]
+__all__ = ["CATEGORIES", "CONTEXTS", "SIGNALS", "VIOLENCE", "check_added", "parse_code"]
 
 CATEGORIES: Final[tuple[str, ...]] = (
     "violent_threat",
@@ -47,9 +49,46 @@ CONTEXTS: Final[tuple[str, ...]] = SIGNALS[8:]
 VIOLENCE: Final[tuple[str, ...]] = CATEGORIES[:5]
 """The categories whose items carry attributes."""
 
+MOST_ADDED: Final = 56
+"""Categories that a model may have beside the seven."""
+
+_ADDED_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+_TAKEN: Final = frozenset(
+    {*CATEGORIES, *SIGNALS, "text", "id", "labels", "label", "code", "review", "none", "language"}
+)
+_LONGEST_MEANING: Final = 300
+
 _CATEGORY_LETTERS: Final = {"T": 0, "I": 2, "W": 3, "G": 4, "H": 5, "A": 6}
 _ATTRIBUTE_LETTERS: Final = {"p": 0, "g": 1, "f": 2, "3": 3, "s": 4, "i": 5, "c": 6, "v": 7}
 _CONTEXT_LETTERS: Final = {"r": 8, "d": 9, "j": 10, "f": 11, "l": 12, "x": 13}
+
+
+def check_added(place: str, added: Mapping[str, Any]) -> None:
+    """Refuse categories of one's own that could not stand beside the seven.
+
+    Parameters
+    ----------
+    place
+        What the message begins with.
+    added
+        Name to what it means.
+
+    Raises
+    ------
+    InputError
+        When a name is malformed or taken, a meaning is no text, or there are too many.
+    """
+    if not isinstance(added, Mapping) or len(added) > MOST_ADDED:
+        raise InputError(f"{place}: categories must be at most {MOST_ADDED} names with their meaning, got others")
+    for name, meaning in added.items():
+        if not isinstance(name, str) or not _ADDED_NAME.fullmatch(name):
+            raise InputError(f"{place}: category must be a name of a-z, 0-9 and _, at most 40, got {name!r:.60}")
+        if name in _TAKEN:
+            raise InputError(f"{place}: category must have a name of its own, got {name!r}, which is taken")
+        if not isinstance(meaning, str) or not 0 < len(meaning.strip()) <= _LONGEST_MEANING:
+            raise InputError(
+                f"{place}: meaning of {name} must be a text of at most {_LONGEST_MEANING} letters, got others"
+            )
 
 
 def parse_code(code: str) -> tuple[tuple[bool, ...], tuple[bool, ...]]:

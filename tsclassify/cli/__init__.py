@@ -15,12 +15,14 @@ from tsclassify.terminal import plain_page
 __all__ = ["main"]
 
 _COMMANDS = {
+    "calibrate": ("tsclassify.cli.calibrate", "Calibrate a bundle on labelled posts of your own."),
     "compare": ("tsclassify.cli.compare", "What changes between two bundles, on which rows."),
     "data": ("tsclassify.cli.data", "List, fetch or verify the public data files."),
     "decide": ("tsclassify.cli.decide", "Decide a post or a file by a policy, and say why."),
     "demo": ("tsclassify.cli.demo", "Decide the shipped example posts and print why."),
     "evaluate": ("tsclassify.cli.evaluate", "Measure a model on labelled data; write the report."),
     "explain": ("tsclassify.cli.explain", "Show which words make up a score."),
+    "fit": ("tsclassify.cli.fit", "Adapt a bundle to labelled posts of your own; add categories."),
     "ledger": ("tsclassify.cli.ledger", "Record, verify, export or import a ledger."),
     "model": ("tsclassify.cli.model", "Show what a bundle states about itself."),
     "policy": ("tsclassify.cli.policy", "Check, test, compare or show policies."),

@@ -40,14 +40,14 @@ _MAX_MANIFEST_BYTES: Final = 4 << 20
 _MAX_FILE_BYTES: Final = 256 << 20
 _MAX_BUNDLE_BYTES: Final = 512 << 20
 _ARRAYS: Final = {
-    "weights": (np.int8, LANES),
-    "weight_scales": (np.float64, LANES),
-    "bias": (np.float64, LANES),
-    "signal_weights": (np.int8, SIGNAL_LANES),
-    "signal_scales": (np.float64, SIGNAL_LANES),
-    "signal_bias": (np.float64, SIGNAL_LANES),
-    "passages": (np.float64, LANES),
-    "signal_passages": (np.float64, SIGNAL_LANES),
+    "weights": np.int8,
+    "weight_scales": np.float64,
+    "bias": np.float64,
+    "signal_weights": np.int8,
+    "signal_scales": np.float64,
+    "signal_bias": np.float64,
+    "passages": np.float64,
+    "signal_passages": np.float64,
 }
 _CALIBRATIONS: Final = ("calibration", "signal_calibration", "language_calibration")
 
@@ -116,7 +116,7 @@ def _sums(digests: Mapping[str, str]) -> bytes:
 
 def _pack(model: TrainedModel) -> bytes:
     arrays: dict[str, NDArray[Any]] = {
-        name: np.ascontiguousarray(getattr(model, name), dtype=dtype) for name, (dtype, _) in _ARRAYS.items()
+        name: np.ascontiguousarray(getattr(model, name), dtype=dtype) for name, dtype in _ARRAYS.items()
     }
     for group in _CALIBRATIONS:
         for name, values in sorted(getattr(model, group).items()):
@@ -136,7 +136,7 @@ def _manifest(model: TrainedModel, files: Mapping[str, bytes]) -> bytes:
         "schema_version": BUNDLE_SCHEMA,
         "name": model.name,
         "code_version": __version__,
-        "categories": list(CATEGORIES),
+        "categories": list(model.categories),
         "signals": list(SIGNALS),
         "languages": list(model.languages),
         "features": model.spec.to_dict(),
@@ -152,6 +152,8 @@ def _manifest(model: TrainedModel, files: Mapping[str, bytes]) -> bytes:
         "figures": model.figures,
         "files": {name: {"bytes": len(content), "sha256": _sha256(content)} for name, content in sorted(files.items())},
     }
+    if model.added:
+        body["added"] = dict(model.added)
     return (json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
@@ -262,12 +264,13 @@ def _checked_file(path: Path, name: str, stated: Mapping[str, Any], limit: int) 
     return content
 
 
-def _unpack(bundle: str, content: bytes) -> dict[str, NDArray[Any]]:
+def _unpack(bundle: str, content: bytes, n_added: int) -> dict[str, NDArray[Any]]:
     where = f"{bundle}/weights.npz"
-    dtypes = {name: dtype for name, (dtype, _) in _ARRAYS.items()}
+    dtypes: dict[str, Any] = dict(_ARRAYS)
     dtypes |= {f"{group}.{part}": np.float64 for group in _CALIBRATIONS for part in CALIBRATION_PARTS}
     arrays = unpack_arrays(where, content, dtypes)
-    for name, (dtype, lanes) in _ARRAYS.items():
+    for name, dtype in _ARRAYS.items():
+        lanes = SIGNAL_LANES if name.startswith("signal_") else LANES + n_added
         if name not in arrays or arrays[name].shape[-1:] != (lanes,):
             raise BundleError(f"{where}: {name} must be {np.dtype(dtype).name} with {lanes} lanes, got something else")
     for name, values in arrays.items():
@@ -277,14 +280,17 @@ def _unpack(bundle: str, content: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _build(bundle: str, manifest: Mapping[str, Any], contents: Mapping[str, bytes]) -> TrainedModel:
-    if tuple(manifest["categories"]) != CATEGORIES or tuple(manifest["signals"]) != SIGNALS:
+    added = manifest.get("added", {})
+    if not isinstance(added, dict):
+        raise BundleError(f"{bundle}/{_MANIFEST}: added must map categories to meanings, got something else")
+    if tuple(manifest["categories"]) != (*CATEGORIES, *added) or tuple(manifest["signals"]) != SIGNALS:
         raise BundleError(f"{bundle}/{_MANIFEST}: categories and signals must be this library's, got others")
     spec = FeatureSpec.from_dict(manifest["features"])
     points = {
         category: tuple(OperatingPoint(**point) for point in table)
         for category, table in manifest["operating_points"].items()
     }
-    arrays = _unpack(bundle, contents["weights.npz"])
+    arrays = _unpack(bundle, contents["weights.npz"], len(added))
     allowed = {"weights": {1 << spec.bits}, "signal_weights": {1 << bits for bits in range(8, spec.bits + 1)}}
     for name, counts in allowed.items():
         if arrays[name].ndim != 2 or arrays[name].shape[0] not in counts:
@@ -320,6 +326,7 @@ def _build(bundle: str, manifest: Mapping[str, Any], contents: Mapping[str, byte
         seed=int(manifest["seed"]),
         config_sha256=str(manifest["config_sha256"]),
         languages=tuple(manifest["languages"]),
+        added=added,
     )
 
 
@@ -328,7 +335,7 @@ def model_info(model: TrainedModel, sha256: str) -> ModelInfo:
     return ModelInfo(
         name=model.name,
         sha256=sha256,
-        categories=CATEGORIES,
+        categories=model.categories,
         signals=SIGNALS,
         priors=dict(model.priors),
         operating_points=dict(model.operating_points),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Final
 
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from tsclassify.features.kernel import Scorer
 from tsclassify.features.reading import PostReading, Share
 from tsclassify.records import Piece
-from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
 __all__ = ["Attribution"]
 
@@ -34,10 +34,13 @@ class Attribution:
         The model's scorer.
     text
         The text.
+    heads
+        What ``TrainedModel.heads`` says.
     """
 
-    def __init__(self, scorer: Scorer, text: str) -> None:
+    def __init__(self, scorer: Scorer, text: str, heads: Mapping[str, tuple[int, int]]) -> None:
         self._scorer = scorer
+        self._heads = heads
         self._text = text
         self._reading = PostReading(text, scorer.spec, scorer.lexicon)
         self._shares: dict[str, Share] = {}
@@ -77,7 +80,7 @@ class Attribution:
 
     def _share(self, name: str) -> Share:
         if name not in self._shares:
-            part, lane = (0, CATEGORIES.index(name)) if name in CATEGORIES else (1, SIGNALS.index(name))
+            part, lane = self._heads[name]
             self._shares[name] = self._reading.share(self._scorer.parts[part], lane)
         return self._shares[name]
 

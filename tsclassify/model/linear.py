@@ -68,6 +68,7 @@ def fit_heads(
     epochs: int,
     seed: int,
     pairs: RankedPairs | None = None,
+    offsets: NDArray[np.float32] | None = None,
 ) -> LinearHeads:
     """Fit K heads: weighted logistic losses plus ``|w|^2 / (2 c)`` per head, by dual coordinate ascent.
 
@@ -88,6 +89,8 @@ def fit_heads(
     pairs
         Rows to be ranked, each adding ``weight * log(1 + exp(-(z_higher - z_lower)))``: a row that is the
         difference of two.
+    offsets
+        Shape (n, K): known parts of the logits, around which the heads are fitted; none when not given.
 
     Returns
     -------
@@ -106,6 +109,7 @@ def fit_heads(
     matrix = features
     wanted = targets.astype(np.float32)
     weights = row_weights.astype(np.float32)
+    given = np.zeros_like(wanted) if offsets is None else np.ascontiguousarray(offsets, dtype=np.float32)
     constant = np.full(n_rows, _BIAS_FEATURE, dtype=np.float32)
     if pairs is not None and len(pairs.heads):
         n_pairs = len(pairs.heads)
@@ -114,6 +118,7 @@ def fit_heads(
         ranked[np.arange(n_pairs), pairs.heads] = pairs.weight
         wanted = np.concatenate([wanted, np.ones((n_pairs, n_heads), dtype=np.float32)])
         weights = np.concatenate([weights, ranked])
+        given = np.concatenate([given, np.zeros((n_pairs, n_heads), dtype=np.float32)])
         constant = np.concatenate([constant, np.zeros(n_pairs, dtype=np.float32)])
     values = np.ascontiguousarray(matrix.data, dtype=np.float32)
     ends = matrix.indptr.astype(np.int64)
@@ -129,7 +134,9 @@ def fit_heads(
     change = 0.0
     for _ in range(epochs):
         order = rng.permutation(len(constant))
-        change = _epoch(ends, columns, values, constant, squares, wanted, weights, dual, table, bias, strength, order)
+        change = _epoch(
+            ends, columns, values, constant, squares, wanted, weights, given, dual, table, bias, strength, order
+        )
     return LinearHeads(table, bias * _BIAS_FEATURE, change / max(1, len(constant)))
 
 
@@ -142,6 +149,7 @@ def _epoch(  # noqa: C901 (compiled: a call inside the loops would cost)
     squares: Any,
     wanted: Any,
     weights: Any,
+    given: Any,
     dual: Any,
     table: Any,
     bias: Any,
@@ -155,7 +163,7 @@ def _epoch(  # noqa: C901 (compiled: a call inside the loops would cost)
     moved = 0.0
     for i in order:
         for k in range(n_heads):
-            z[k] = bias[k] * constant[i]
+            z[k] = given[i, k] + bias[k] * constant[i]
         for p in range(ends[i], ends[i + 1]):
             for k in range(n_heads):
                 z[k] += values[p] * table[columns[p], k]

@@ -10,22 +10,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.errors import BundleError
+from tsclassify.errors import BundleError, InputError
 from tsclassify.features.kernel import PassageMix
 from tsclassify.model.trained import TrainedModel
 from tsclassify.records import OperatingPoint, SignalBand
-from tsclassify.taxonomy import CATEGORIES, SIGNALS
+from tsclassify.taxonomy import SIGNALS, check_added
 
 __all__ = ["CALIBRATION_PARTS", "check_model"]
 
 CALIBRATION_PARTS: Final = ("knots", "values", "slopes")
 """Arrays of a calibration."""
 
-_HEADS: Final = {
-    "calibration": len(CATEGORIES),
-    "signal_calibration": len(SIGNALS),
-    "language_calibration": 1,
-}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9-]{1,35}", re.ASCII)
 _MAX_KNOTS: Final = 1024
@@ -52,14 +47,13 @@ def check_model(bundle: str, model: TrainedModel) -> None:
             raise BundleError(f"{bundle}/weights.npz: {name} must be of a size that scores can hold, got a larger one")
     for name in ("passages", "signal_passages"):
         _check_passages(f"{bundle}/weights.npz: {name}", getattr(model, name))
-    for name, n_heads in _HEADS.items():
-        _check_calibration(f"{bundle}/weights.npz: {name}", getattr(model, name), n_heads)
     place = f"{bundle}/manifest.json"
-    _check_names(f"{place}: priors", model.priors, CATEGORIES, others=SIGNALS)
+    _check_heads(bundle, model)
+    _check_names(f"{place}: priors", model.priors, model.categories, others=SIGNALS)
     for name, prior in model.priors.items():
         if not 0.0 < prior < 1.0:
             raise BundleError(f"{place}: prior of {name} must be between 0 and 1, got {prior!r}")
-    _check_names(f"{place}: operating_points", model.operating_points, (), others=CATEGORIES)
+    _check_names(f"{place}: operating_points", model.operating_points, (), others=model.categories)
     for name, points in model.operating_points.items():
         _check_points(f"{place}: operating points of {name}", points)
     _check_names(f"{place}: signal_bands", model.signal_bands, SIGNALS)
@@ -72,6 +66,20 @@ def check_model(bundle: str, model: TrainedModel) -> None:
             raise BundleError(f"{place}: languages must be language codes, got {type(name).__name__}")
     if not isinstance(model.figures, Mapping) or not all(isinstance(source, Mapping) for source in model.sources):
         raise BundleError(f"{place}: figures and sources must be objects, got something else")
+
+
+def _check_heads(bundle: str, model: TrainedModel) -> None:
+    try:
+        check_added(f"{bundle}/manifest.json: added", model.added)
+    except InputError as error:
+        raise BundleError(error.message) from None
+    heads = {
+        "calibration": len(model.categories),
+        "signal_calibration": len(SIGNALS),
+        "language_calibration": 1,
+    }
+    for name, n_heads in heads.items():
+        _check_calibration(f"{bundle}/weights.npz: {name}", getattr(model, name), n_heads)
 
 
 def _check_passages(place: str, rows: NDArray[np.float64]) -> None:

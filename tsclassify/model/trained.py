@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.records import OperatingPoint, SignalBand
+from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
 if TYPE_CHECKING:
     from tsclassify.features.spec import FeatureSpec
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["LANES", "SIGNAL_LANES", "TrainedModel"]
 
 LANES = 8
-"""int8 lanes of one bucket: seven categories in ``CATEGORIES`` order, then the language head.
+"""int8 lanes of one bucket: seven categories in ``CATEGORIES`` order, then the language head. A model's own categories
+follow, one lane each.
 
 The language head is high for other languages, so that a post's strongest window is its most foreign one."""
 
@@ -38,13 +40,13 @@ class TrainedModel:
     lexicon
         Normalized word to word-class name.
     weights
-        int8, shape (buckets, 8): category lanes, then the language lane.
+        int8, shape (buckets, L): seven category lanes, the language lane, then a lane for each added category.
     weight_scales, bias
-        float64, shape (8,): logit = bias + weight_scale * sum of (value * weight).
+        float64, shape (L,): logit = bias + weight_scale * sum of (value * weight).
     signal_weights, signal_scales, signal_bias
         int8 (some, 16), where ``some`` is ``buckets`` or a smaller power of two; float64 (16,); float64 (16,).
     passages, signal_passages
-        How logits of passages make up those of posts, as ``PassageMix.rows``: float64, shapes (5, 8) and (5, 16).
+        How logits of passages make up those of posts, as ``PassageMix.rows``: float64, shapes (5, L) and (5, 16).
     calibration, signal_calibration, language_calibration
         Arrays that ``tsclassify.model.calibration.calibrate`` takes, by name.
     priors
@@ -63,6 +65,8 @@ class TrainedModel:
         Seed of all random choices; hash of the configuration file.
     languages
         Language codes that the model was tested on.
+    added
+        Categories beside the seven, in the order of their lanes, to what each means.
     """
 
     name: str
@@ -88,6 +92,18 @@ class TrainedModel:
     seed: int = 0
     config_sha256: str = ""
     languages: tuple[str, ...] = ("en",)
+    added: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Category names in column order: the seven, then those added."""
+        return (*CATEGORIES, *self.added)
+
+    def heads(self) -> dict[str, tuple[int, int]]:
+        """Category or signal to its table (0 or 1) and lane there."""
+        lanes = [*range(len(CATEGORIES)), *range(LANES, LANES + len(self.added))]
+        categories = {name: (0, lane) for name, lane in zip(self.categories, lanes, strict=True)}
+        return categories | {name: (1, lane) for lane, name in enumerate(SIGNALS)}
 
     def wide_signal_weights(self) -> NDArray[np.int8]:
         """Signal weights with one row per bucket: int8, shape (buckets, 16).

@@ -93,13 +93,15 @@ class Checker:
     def say(self, path: Path, message: str, hint: str = "", *, on_key: bool = False) -> None:
         self.faults.append(Fault.at(mark_of(self.tree, path, on_key=on_key), path, message, hint))
 
-    def known(self, name: Any, path: Path, what: str, known: Iterable[str], *, on_key: bool = False) -> bool:
+    def known(
+        self, name: Any, path: Path, what: str, known: Iterable[str], *, on_key: bool = False, otherwise: str = ""
+    ) -> bool:
         """Whether a name exists; a fault when not. Values that are no names are left to the types."""
         names = list(known)
         if not isinstance(name, str) or name in names:
             return isinstance(name, str)
         listed = f"one of {', '.join(names[:12])}" if names else "defined in this file"
-        hint = nearest(name, names) if len(self.faults) < MAX_HINTS else ""
+        hint = (nearest(name, names) if len(self.faults) < MAX_HINTS else "") or otherwise
         self.say(path, f"{what} must be {listed}, got {shown(name)}", hint, on_key=on_key)
         return False
 
@@ -125,7 +127,11 @@ class Checker:
         }
         for name, rule in self.categories.items():
             path: Path = ("categories", name)
-            if not self.known(name, path, "category", CATEGORIES, on_key=True) or not isinstance(rule, dict):
+            # a category of one's own model is known by what the policy says it means
+            known = (*CATEGORIES, name) if mapping(rule).get("means") is not None else CATEGORIES
+            hint = "a category of a model of your own needs means"
+            is_known = self.known(name, path, "category", known, on_key=True, otherwise=hint)
+            if not is_known or not isinstance(rule, dict):
                 continue
             self.known(rule.get("clause"), (*path, "clause"), "clause", self.clauses)
             review, act = rule.get("review"), rule.get("act")

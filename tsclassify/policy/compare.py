@@ -44,7 +44,7 @@ class ScoredItems:
     columns
         n items.
     gold
-        bool, shape (n, 7) in the order of ``CATEGORIES``, or None when no item has labels.
+        bool, shape (n, K) in the order of the columns' categories, or None when no item has labels.
     labelled
         bool, shape (n,): the item has gold labels.
     """
@@ -160,17 +160,27 @@ class Comparison:
         }
 
 
-def _gold(row: Mapping[str, Any], place: str) -> list[bool] | None:
+def _gold(row: Mapping[str, Any], place: str) -> list[str] | None:
     """Labels of a row: ``gold`` (list of categories, or a mapping to bool) or ``code``."""
     if isinstance(row.get("code"), str):
-        return list(parse_code(row["code"])[0])
+        return [name for name, on in zip(CATEGORIES, parse_code(row["code"])[0], strict=True) if on]
     gold = row.get("gold")
     if gold is None:
         return None
     named = [name for name, on in gold.items() if on] if isinstance(gold, dict) else gold
-    if not isinstance(named, list) or any(name not in CATEGORIES for name in named):
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
         raise InputError(f"{place}: gold must name categories, got something else")
-    return [name in named for name in CATEGORIES]
+    return named
+
+
+def _gold_table(golds: Sequence[list[str] | None], places: Sequence[str], categories: Sequence[str]) -> Any:
+    """bool, shape (n, K), or None when no row has labels."""
+    for place, named in zip(places, golds, strict=True):
+        if named and not set(named) <= set(categories):
+            raise InputError(f"{place}: gold must name categories, got something else")
+    if all(named is None for named in golds):
+        return None
+    return np.array([[name in (named or ()) for name in categories] for named in golds], dtype=np.bool_)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -223,8 +233,8 @@ def read_scored(
     rows = list(_rows(Path(path)))
     late = {} if gold is None else {str(row.get("id")): _gold(row, place) for place, row in _rows(Path(gold))}
     golds = [late.get(str(row.get("id")), _gold(row, place)) for place, row in rows]
+    places = [place for place, _ in rows]
     labelled = np.array([one is not None for one in golds], dtype=np.bool_)
-    labels = np.array([one or [False] * len(CATEGORIES) for one in golds], dtype=np.bool_) if labelled.any() else None
     ids = [str(row.get("id", place)) for place, row in rows]
     if item_columns is not None:
         items = [{key: value for key, value in row.items() if key != result} for _, row in rows]
@@ -232,9 +242,11 @@ def read_scored(
         columns = ItemColumns(
             scored.categories, scored.probabilities, scored.signals, scored.language, scored.meta, ids=ids
         )
-        return ScoredItems(columns, labels, labelled)
+        return ScoredItems(columns, _gold_table(golds, places, scored.categories), labelled)
     n = len(rows)
-    scores = np.zeros((n, len(CATEGORIES)), dtype=np.float32)
+    # the seven, and those of a model of one's own that the policy asks
+    categories = tuple(dict.fromkeys([*CATEGORIES, *policy.categories]))
+    scores = np.zeros((n, len(categories)), dtype=np.float32)
     signals = {name: np.full(n, Truth.UNKNOWN, dtype=np.int8) for name in SIGNALS}
     language = np.full(n, Truth.TRUE, dtype=np.int8)
     for i, (place, row) in enumerate(rows):
@@ -242,8 +254,8 @@ def read_scored(
         if not isinstance(found.get("scores"), dict):
             raise InputError(f"{place}: line must have scores, got none", hint="score the file first, or give --model")
         for name, value in found["scores"].items():
-            if name in CATEGORIES:
-                scores[i, CATEGORIES.index(name)] = value
+            if name in categories:
+                scores[i, categories.index(name)] = value
         for name, value in (found.get("signals") or {}).items():
             if name in SIGNALS:
                 signals[name][i] = _TRUTH_WORDS.get(value, Truth.UNKNOWN)
@@ -253,7 +265,8 @@ def read_scored(
     for name in names:
         meta[name] = np.empty(n, dtype=object)
         meta[name][:] = [row.get(name) if not isinstance(row.get(name), (dict, list)) else None for _, row in rows]
-    return ScoredItems(ItemColumns(CATEGORIES, scores, signals, language, meta, ids=ids), labels, labelled)
+    labels = _gold_table(golds, places, categories)
+    return ScoredItems(ItemColumns(categories, scores, signals, language, meta, ids=ids), labels, labelled)
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -363,7 +376,7 @@ def compare(old: Policy, new: Policy, items: ScoredItems, info: ModelInfo, *, n_
     gold = None
     if items.gold is not None:
         acting = {name for policy in (old, new) for name, rule in policy.categories.items() if rule.act is not None}
-        acting_columns = [k for k, name in enumerate(CATEGORIES) if name in acting]
+        acting_columns = [k for k, name in enumerate(items.columns.categories) if name in acting]
         positive: NDArray[np.bool_] = np.any(items.gold[:, acting_columns], axis=1)[items.labelled]
         gold = _against_gold(before.acts[items.labelled], after.acts[items.labelled], positive)
     n = len(names)

@@ -119,6 +119,8 @@ class Category(Node):
     """The policy acts from this score on: a number, an operating point, or null for never."""
     clause: Name
     """A key of ``clauses``."""
+    means: Text | None = None
+    """What it stands for: for a category that the policy's own model adds to the seven, and only then needed."""
     dsa: DsaCategory | None = None
     """Where it belongs in the DSA Transparency Database."""
 

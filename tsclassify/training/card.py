@@ -14,7 +14,7 @@ from tsclassify.model.wordclasses import lexicon_from_mapping
 from tsclassify.resources import shipped
 from tsclassify.taxonomy import CATEGORIES, SIGNALS
 
-__all__ = ["bundle_texts", "model_card", "top_features"]
+__all__ = ["bundle_texts", "model_card", "points_table", "signals_table", "top_features"]
 
 _SHOWN = 40
 
@@ -40,10 +40,10 @@ def top_features(model: TrainedModel) -> str:
             words |= set(re.findall(r"[a-z]{3,}", json.loads(line)["text"].lower()))
     vocabulary = sorted(words - masked)
     features = HashedNgrams(model.spec, lexicon).transform(vocabulary)
-    k = len(CATEGORIES)
-    added = (features @ model.weights[:, :k].astype(np.float32)) * model.weight_scales[:k]
+    lanes = [model.heads()[name][1] for name in model.categories]
+    added = (features @ model.weights[:, lanes].astype(np.float32)) * model.weight_scales[lanes]
     rows = ["category\tword\tlogit\n"]
-    for column, name in enumerate(CATEGORIES):
+    for column, name in enumerate(model.categories):
         order = np.argsort(-added[:, column], kind="stable")
         for row in (*order[:_SHOWN], *order[-_SHOWN // 4 :]):
             rows.append(f"{name}\t{vocabulary[row]}\t{added[row, column]:+.3f}\n")
@@ -67,9 +67,9 @@ def model_card(model: TrainedModel) -> str:
         _figures(model),
         "## Operating points (cross-fitted on the labelled rows)\n",
         _reached(model),
-        _points(model),
+        points_table(model),
         "## Signals\n",
-        _signals(model),
+        signals_table(model, model.figures["signals"]),
         "## Stated priors\n",
         _priors(model),
         "## Neutrality\n",
@@ -159,13 +159,14 @@ def _reached(model: TrainedModel) -> str:
     return f"Recall that is left at a precision of at least 0.95: {', '.join(parts)}.\n"
 
 
-def _points(model: TrainedModel) -> str:
+def points_table(model: TrainedModel) -> str:
+    """Operating points of every category, in Markdown."""
     rows = [
         "| category | threshold | precision (95 %) | recall (95 %) | positives |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for name in CATEGORIES:
-        for p in model.operating_points[name]:
+    for name in model.categories:
+        for p in model.operating_points.get(name, ()):
             rows.append(
                 f"| {name} | {p.threshold:.3f} | {p.precision:.3f} ({p.precision_low:.2f} to {p.precision_high:.2f}) "
                 f"| {p.recall:.3f} ({p.recall_low:.2f} to {p.recall_high:.2f}) | {p.n_positive} |"
@@ -173,13 +174,15 @@ def _points(model: TrainedModel) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _signals(model: TrainedModel) -> str:
+def signals_table(model: TrainedModel, figures: Mapping[str, Mapping[str, float]] | None = None) -> str:
+    """Bands of the signals, in Markdown, with what was measured where it is known."""
     rows = ["| signal | average precision | false below | true from |", "| --- | --- | --- | --- |"]
     for name in SIGNALS:
         band = model.signal_bands[name]
         yes = f"{band.yes_from:.3f}" if band.yes_from <= 1.0 else "never"
         no = f"{band.no_below:.3f}" if band.no_below > 0.0 else "never"
-        rows.append(f"| {name} | {model.figures['signals'][name]['ap']:.3f} | {no} | {yes} |")
+        measured = f"{figures[name]['ap']:.3f}" if figures else "as the base's card says"
+        rows.append(f"| {name} | {measured} | {no} | {yes} |")
     return "\n".join(rows) + "\n\nBetween the two a signal is unknown. Measured on labelled posts that reach review.\n"
 
 
