@@ -3,7 +3,8 @@
 ``quality`` holds one source out of a base (its category heads are fitted anew on the labelled rows of all other
 sources, signals stay), adapts that base to 2,000 labelled rows of the source with ``tsclassify.fit``, and measures the
 base, the adapted model and scikit-learn's TF-IDF with logistic regression on the source's dev rows, with paired
-bootstrap intervals. ``speed`` times ``fit`` on 5,000 and on 200,000 rows. Public files are found by ``TSCLASSIFY_DATA``.
+bootstrap intervals. ``speed`` times ``fit`` on 5,000 and on 200,000 rows. Public files are found by
+``TSCLASSIFY_DATA``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tsclassify.data import annotated_rows
 from tsclassify.data.raw import raw_rows
 from tsclassify.evaluation.bootstrap import bootstrap, interval
 from tsclassify.metrics import average_precision
+from tsclassify.model.wordclasses import lexicon_from_mapping
 from tsclassify.taxonomy import CATEGORIES, parse_code
 
 HELD_OUT = "threatgram101"
@@ -47,9 +49,7 @@ def base_without(rows: list[Any], base: str | None, folder: Path) -> ts.Classifi
     order = np.random.default_rng(SEED).permutation(len(rows))
     part = len(rows) // 5
     fitted, measured = [rows[i] for i in order[part:]], [rows[i] for i in order[:part]]
-    model, _ = ts.load(base).model, None
-    from tsclassify.model.wordclasses import lexicon_from_mapping
-
+    model = ts.load(base).model
     features = ts.TextFeatures(model.spec, lexicon_from_mapping(model.lexicon))
     pipeline = make_pipeline(features, ts.LinearHeads(c=3.0))
     pipeline.fit([row.text for row in fitted], pd.DataFrame(gold_of(fitted), columns=CATEGORIES))
@@ -92,13 +92,17 @@ def quality(base: str | None) -> dict[str, Any]:
             "tfidf_lr": rival([row.text for row in own], gold_of(own), texts),
         }
     chosen = [k for k in range(len(CATEGORIES)) if min(gold[:, k].sum(), gold_of(own)[:, k].sum()) >= LEAST_POSITIVE]
-    draws = {name: bootstrap(gold[:, chosen], made[:, chosen], n_draws=1000, seed=1).ap for name, made in scores.items()}
+    draws = {
+        name: bootstrap(gold[:, chosen], made[:, chosen], n_draws=1000, seed=1).ap for name, made in scores.items()
+    }
     found: dict[str, Any] = {"held_out": HELD_OUT, "n_rows": len(own), "n_dev": len(dev), "fit_seconds": seconds}
     columns = [(CATEGORIES[k], [place]) for place, k in enumerate(chosen)]
     for name, places in [*columns, ("macro", list(range(len(chosen))))]:
         row: dict[str, Any] = {"n_positive": int(gold[:, [chosen[place] for place in places]].sum())}
         for model, made in scores.items():
-            row[model] = float(np.mean([average_precision(gold[:, chosen[p]] == 1, made[:, chosen[p]]) for p in places]))
+            row[model] = float(
+                np.mean([average_precision(gold[:, chosen[p]] == 1, made[:, chosen[p]]) for p in places])
+            )
         for other in ("base", "tfidf_lr"):
             gaps = (draws["adapted"][:, places] - draws[other][:, places]).mean(axis=1)
             row[f"over_{other}"] = [row["adapted"] - row[other], *interval(gaps)]

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from tsclassify.classifier import locate_bundle
 from tsclassify.errors import InputError
@@ -121,25 +128,26 @@ class LinearHeads(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(f"LinearHeads: c must be above 0, got {self.c!r}")
         if not (isinstance(self.epochs, int) and self.epochs >= 1):
             raise InputError(f"LinearHeads: epochs must be a whole number from 1, got {self.epochs!r}")
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32)
         names = getattr(y, "columns", None)
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
-        if kind == "multilabel-indicator":
-            X = validate_data(self, X, accept_sparse="csr", dtype=np.float32)
-            y = check_array(y, accept_sparse="csr", dtype=None)
-            targets = (y.toarray() if sparse.issparse(y) else np.asarray(y)).astype(np.float32)
-            self.classes_ = np.array([str(name) for name in names]) if names is not None else np.arange(y.shape[1])
+        self._is_table = names is not None or type_of_target(y, input_name="y") == "multilabel-indicator"
+        self.is_named_ = names is not None
+        if self._is_table:
+            table = check_array(y, accept_sparse="csr", dtype=np.float32, input_name="y")
+            targets = table.toarray() if sparse.issparse(table) else table
+            if not np.isin(targets, (0.0, 1.0)).all():
+                raise InputError("LinearHeads: y must hold 0 and 1, got other numbers")
+            self.classes_ = np.arange(targets.shape[1]) if names is None else np.array([str(name) for name in names])
         else:
-            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float32)
+            y = column_or_1d(y, warn=True)
+            assert_all_finite(y, input_name="y")
             check_classification_targets(y)
             self.classes_, place = np.unique(y, return_inverse=True)
             if len(self.classes_) < 2:
                 raise InputError(f"LinearHeads: y must have at least two classes, got {len(self.classes_)} class")
             every = np.eye(len(self.classes_), dtype=np.float32)[place]
             targets = every[:, 1:] if len(self.classes_) == 2 else every
-        if len(targets) != X.shape[0]:
-            raise InputError(f"LinearHeads: y must have {X.shape[0]} rows, got {len(targets)}")
-        self._is_table = kind == "multilabel-indicator"
-        self.is_named_ = self._is_table and names is not None
+        check_consistent_length(X, targets)
         features = sparse.csr_matrix(X)
         scaling = feature_scaling(features, power=self.idf_power)
         scaled = features.multiply(scaling[None, :]).tocsr().astype(np.float32)
@@ -153,7 +161,7 @@ class LinearHeads(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Logits: shape (n,) for two classes, else (n, K)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
-        logits = np.asarray(X @ self.coef_.T, dtype=np.float64) + self.intercept_
+        logits = np.asarray(X @ self.coef_.T.astype(np.float64)) + self.intercept_
         return logits[:, 0] if not self._is_table and len(self.classes_) == 2 else logits
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
