@@ -142,7 +142,7 @@ def test_batch_and_policy_diff_carry_an_added_category(mine: ts.Classifier, fold
     posts.write_text("".join(json.dumps({**row, "id": i}) + "\n" for i, row in enumerate(own_rows()[:60])))
     rules = policy(tmp_path / "own.yaml")
     ts.score_jsonl(posts, tmp_path / "scored.jsonl", policy=rules, model=folder)
-    rows = [json.loads(line) for line in (tmp_path / "scored.jsonl").open(encoding="utf-8")]
+    rows = [json.loads(line) for line in (tmp_path / "scored.jsonl").read_text(encoding="utf-8").splitlines()]
     alone = mine.score([row["text"] for row in rows])
     assert [row["tsclassify"]["scores"]["doxxing"] for row in rows] == pytest.approx(
         alone["doxxing"].tolist(), abs=1e-6
@@ -305,15 +305,18 @@ def pipeline() -> Any:
 def test_linear_heads_pass_the_checks_of_scikit_learn() -> None:
     from sklearn.utils.estimator_checks import check_estimator
 
-    check_estimator(ts.LinearHeads(epochs=20))
+    results = check_estimator(ts.LinearHeads(epochs=20), on_skip=None)
+    assert sum(result["status"] == "passed" for result in results) > 40
 
 
 def test_text_features_pass_the_checks_of_scikit_learn_that_text_allows() -> None:
+    from sklearn.exceptions import SkipTestWarning
     from sklearn.utils.estimator_checks import check_estimator
 
-    results = check_estimator(ts.TextFeatures(), on_fail=None, on_skip=None)
-    failed = {result["check_name"] for result in results if result["status"] == "failed"}
-    assert failed <= {"check_do_not_raise_errors_in_init_or_set_param", "check_n_features_in_after_fitting"}, failed
+    # those that need rows of numbers are skipped with this warning
+    with pytest.warns(SkipTestWarning, match="string=True"):
+        results = check_estimator(ts.TextFeatures(), on_skip=None)
+    assert any(result["status"] == "passed" for result in results)
 
 
 def test_a_pipeline_is_cloned_searched_and_pickled() -> None:
