@@ -20,7 +20,7 @@ from tsclassify.adapt.warm import Heads, WarmFit, base_heads, base_mix, warm_fit
 from tsclassify.classifier import Classifier, load, locate_bundle
 from tsclassify.errors import InputError, needs
 from tsclassify.evaluation.bootstrap import bootstrap, interval
-from tsclassify.evaluation.labelled import Labelled
+from tsclassify.evaluation.labelled import LabelledData
 from tsclassify.features.kernel import PassageMix
 from tsclassify.metrics import average_precision, expected_calibration_error
 from tsclassify.model.bundle import read_bundle, write_bundle
@@ -153,14 +153,14 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _source(data: Labelled) -> dict[str, Any]:
+def _source(data: LabelledData) -> dict[str, Any]:
     return {
         "name": "own rows", "repository": "", "commit": "", "path": "", "sha256": data.sha256,
         "licence": "as their owner says", "use": "train", "n_rows": len(data),
     }  # fmt: skip
 
 
-def _chosen(data: Labelled, base: TrainedModel, say: Say) -> list[str]:
+def _chosen(data: LabelledData, base: TrainedModel, say: Say) -> list[str]:
     """Categories with labels enough.
 
     Raises

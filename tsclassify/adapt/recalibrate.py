@@ -55,7 +55,7 @@ def calibrate(
     Parameters
     ----------
     rows
-        Labelled posts as for ``fit``: a random sample of the stream, none of which the model was fitted on.
+        LabelledData posts as for ``fit``: a random sample of the stream, none of which the model was fitted on.
     out
         Folder of the bundle to be written; its name is that of the model.
     model

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from tsclassify.errors import InputError
-from tsclassify.evaluation.labelled import MISSING, Labelled, from_columns, read_columns
+from tsclassify.evaluation.labelled import MISSING, LabelledData, from_columns, read_columns
 
 __all__ = ["LEAST", "enough", "read_rows"]
 
@@ -23,7 +23,7 @@ _NONE: Final = ("", "none")
 _TRUE: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": None}
 
 
-def read_rows(dataset: Any, categories: Sequence[str], *, added: Sequence[str] = (), place: str) -> Labelled:
+def read_rows(dataset: Any, categories: Sequence[str], *, added: Sequence[str] = (), place: str) -> LabelledData:
     """Read own labelled rows.
 
     Parameters
@@ -65,10 +65,10 @@ def read_rows(dataset: Any, categories: Sequence[str], *, added: Sequence[str] =
         stated = name in columns or name in named or name in added or "code" in columns
         if stated:
             gold[:, categories.index(name)] = data.gold[:, k]
-    return Labelled(data.ids, data.texts, tuple(categories), gold, data.fields, data.sha256)
+    return LabelledData(data.ids, data.texts, tuple(categories), gold, data.fields, data.sha256)
 
 
-def enough(data: Labelled) -> dict[str, tuple[int, int]]:
+def enough(data: LabelledData) -> dict[str, tuple[int, int]]:
     """Category to its labelled posts with and without it, of those that some row labels."""
     counts = {}
     for k, name in enumerate(data.categories):

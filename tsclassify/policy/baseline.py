@@ -15,7 +15,6 @@ from tsclassify.policy.compare import read_scored
 from tsclassify.policy.conditions import categories_of
 from tsclassify.policy.decider import Decider
 from tsclassify.resources import shipped
-from tsclassify.taxonomy import CATEGORIES
 
 if TYPE_CHECKING:
     from tsclassify.policy.load import Policy
@@ -182,7 +181,7 @@ def measure_tiers(policy: Policy, classifier: Any, path: str | Path) -> list[Tie
         asked = categories_of(rule.when)
         if not rule.is_live or not asked:
             continue
-        positive = np.any(gold[:, [CATEGORIES.index(name) for name in asked]], axis=1)
+        positive = np.any(gold[:, [rows.columns.categories.index(name) for name in asked]], axis=1)
         at, found = tier == code, tier <= code
         stated = None if rule.measured is None else rule.measured.precision
         measures.append(

@@ -10,7 +10,6 @@ import numpy as np
 
 from tsclassify.policy.conditions import categories_of
 from tsclassify.policy.decider import Decider
-from tsclassify.taxonomy import CATEGORIES
 
 if TYPE_CHECKING:
     from tsclassify.policy.compare import ScoredItems
@@ -112,7 +111,8 @@ def overlap(policy: Policy, items: ScoredItems, info: ModelInfo) -> Overlap:
         labelled = held & items.labelled
         right = np.zeros_like(held)
         if items.gold is not None and asked[name]:
-            right = labelled & items.gold[:, [CATEGORIES.index(category) for category in asked[name]]].any(axis=1)
+            columns = [items.columns.categories.index(category) for category in asked[name]]
+            right = labelled & items.gold[:, columns].any(axis=1)
         counts = [int(column.sum()) for column in (held, alone, would, labelled, right)]
         firings.append(Firing(name, *counts))
     names = list(fired)
