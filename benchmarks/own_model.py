@@ -1,4 +1,4 @@
-"""What a model of one's own gains and costs: ``python benchmarks/own_model.py quality|speed OUT.json``.
+"""What a model of one's own gains and costs: ``python benchmarks/own_model.py quality|speed docs/figures/own_model.json``.
 
 ``quality`` holds one source out of a base (its category heads are fitted anew on the labelled rows of all other
 sources, signals stay), adapts that base to 2,000 labelled rows of the source with ``tsclassify.fit``, and measures the
@@ -83,9 +83,7 @@ def quality(base: str | None) -> dict[str, Any]:
     texts, gold = [row.text for row in dev], gold_of(dev)
     with tempfile.TemporaryDirectory() as folder:
         start = base_without(others, base, Path(folder) / "without")
-        began = time.perf_counter()
         adapted = ts.fit(as_rows(own), base=Path(folder) / "without", out=Path(folder) / "adapted")
-        seconds = time.perf_counter() - began
         scores = {
             "base": start.score(texts).probabilities,
             "adapted": adapted.score(texts).probabilities,
@@ -95,7 +93,7 @@ def quality(base: str | None) -> dict[str, Any]:
     draws = {
         name: bootstrap(gold[:, chosen], made[:, chosen], n_draws=1000, seed=1).ap for name, made in scores.items()
     }
-    found: dict[str, Any] = {"held_out": HELD_OUT, "n_rows": len(own), "n_dev": len(dev), "fit_seconds": seconds}
+    found: dict[str, Any] = {"held_out": HELD_OUT, "n_rows": len(own), "n_dev": len(dev)}
     columns = [(CATEGORIES[k], [place]) for place, k in enumerate(chosen)]
     for name, places in [*columns, ("macro", list(range(len(chosen))))]:
         row: dict[str, Any] = {"n_positive": int(gold[:, [chosen[place] for place in places]].sum())}
@@ -138,7 +136,8 @@ def speed(base: str | None) -> dict[str, Any]:
 def main(argv: list[str]) -> int:
     what, out, *base = argv
     found = {"quality": quality, "speed": speed}[what](base[0] if base else None)
-    Path(out).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    before = json.loads(Path(out).read_text(encoding="utf-8")) if Path(out).is_file() else {}
+    Path(out).write_text(json.dumps({**before, what: found}, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
     return 0
 
