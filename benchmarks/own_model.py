@@ -1,4 +1,4 @@
-"""What a model of one's own gains and costs: ``python benchmarks/own_model.py quality|speed docs/figures/own_model.json``.
+"""What a model of one's own gains and costs: ``python benchmarks/own_model.py quality|speed OUT.json``.
 
 ``quality`` holds one source out of a base (its category heads are fitted anew on the labelled rows of all other
 sources, signals stay), adapts that base to 2,000 labelled rows of the source with ``tsclassify.fit``, and measures the

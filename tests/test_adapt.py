@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import tsclassify as ts
-from tests.test_bundle import reseal, refused
+from tests.test_bundle import refused, reseal
 from tsclassify.adapt.rows import read_rows
 from tsclassify.cli import cli
 from tsclassify.taxonomy import CATEGORIES
