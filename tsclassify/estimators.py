@@ -130,6 +130,8 @@ class LinearHeads(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(f"LinearHeads: epochs must be a whole number from 1, got {self.epochs!r}")
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float32)
         names = getattr(y, "columns", None)
+        if np.asarray(y).dtype.kind == "f":
+            assert_all_finite(np.asarray(y), input_name="y")
         self._is_table = names is not None or type_of_target(y, input_name="y") == "multilabel-indicator"
         self.is_named_ = names is not None
         if self._is_table:
@@ -140,7 +142,6 @@ class LinearHeads(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.classes_ = np.arange(targets.shape[1]) if names is None else np.array([str(name) for name in names])
         else:
             y = column_or_1d(y, warn=True)
-            assert_all_finite(y, input_name="y")
             check_classification_targets(y)
             self.classes_, place = np.unique(y, return_inverse=True)
             if len(self.classes_) < 2:
