@@ -67,7 +67,7 @@ def decide_ms() -> dict[int, float]:
 
 def main() -> int:
     import tsclassify as ts
-    from tsclassify.features.kernel import Scorer
+    from tsclassify.features.scorer import Scorer
     from tsclassify.features.texts import encode_texts
 
     clf = ts.load()

@@ -110,7 +110,7 @@ def speed(rounds: int = 9) -> dict[str, float]:
     from itertools import islice
 
     from tsclassify.data import raw_rows
-    from tsclassify.features.kernel import Scorer
+    from tsclassify.features.scorer import Scorer
     from tsclassify.features.spec import FeatureSpec
     from tsclassify.features.texts import encode_texts
     from tsclassify.model.wordclasses import shipped_lexicon

@@ -12,7 +12,7 @@ import pytest
 
 MODULE = """
 from tsclassify.compiled import jit as kept
-from tsclassify.features.compiled import entry
+from tsclassify.kernel.intrinsics import entry
 
 def make(step):
     @entry
@@ -54,37 +54,18 @@ def test_code_is_kept_in_the_user_cache_beside_a_read_only_module(tmp_path: Path
     }
 
 
-def test_the_kernel_does_not_load_linear_algebra_and_who_calls_it_gets_it() -> None:
-    script = """
-import sys
-import numba
-import numpy as np
-import tsclassify
-tsclassify.load()._scorer.warm_up()
-before = "scipy.linalg" in sys.modules
-
-@numba.njit
-def product(a):
-    return np.dot(a, np.linalg.inv(a))
-
-print(before, product(2 * np.eye(3)).trace(), "scipy.linalg" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
-    assert done.stdout == b"False 3.0 True\n"
-
-
 def test_a_change_in_any_source_of_the_rules_makes_the_compiled_code_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sizes in ``text/normalize.py`` are frozen into machine code as much as the rules themselves."""
-    from tsclassify.features import compiled as of_features
+    from tsclassify.kernel import intrinsics
     from tsclassify.text import rules
 
     folder = tmp_path / "text"
     shutil.copytree(Path(rules.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(rules, "__file__", str(folder / "rules.py"))
-    before = of_features.fingerprint()
-    assert of_features.fingerprint() == before
+    before = intrinsics.fingerprint()
+    assert intrinsics.fingerprint() == before
     with (folder / "normalize.py").open("a", encoding="utf-8") as file:
         file.write("# one more line\n")
-    assert of_features.fingerprint() != before
+    assert intrinsics.fingerprint() != before

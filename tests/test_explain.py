@@ -10,7 +10,7 @@ import pytest
 import tsclassify as ts
 from tests.test_features import LEXICON, SPECS
 from tsclassify.data import annotated_rows, written_rows
-from tsclassify.features.kernel import PassageMix, Scorer
+from tsclassify.features.scorer import PassageMix, Scorer
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.features.texts import encode_texts
 from tsclassify.model.explain import Attribution

@@ -81,7 +81,7 @@ def windows_by_reference(text: str, spec: FeatureSpec) -> list[tuple[dict[int, f
 
 
 def assert_windows_equal(texts: list[str], spec: FeatureSpec) -> None:
-    from tsclassify.features.extract import extract_windows
+    from tsclassify.kernel.extract import extract_windows
 
     values, columns, ends, owners, n_words = extract_windows(*encode_texts(texts), spec, LEXICON)
     expected = [(owner, *window) for owner, text in enumerate(texts) for window in windows_by_reference(text, spec)]

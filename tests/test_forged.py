@@ -13,11 +13,11 @@ from tests.forged import AS_OTHER_FEATURE, LISTED, SAME, one_hash
 from tests.test_features import LEXICON, SPECS
 from tests.test_kernel import plain, scorer
 from tsclassify.features.hashing import text_hash
-from tsclassify.features.kernel import Scorer
-from tsclassify.features.memo import MOST_PROBES
 from tsclassify.features.reference import features_of
-from tsclassify.features.state import A_SEEDS, A_SLOTS, N_LIFE, N_STRETCHES, State
+from tsclassify.features.scorer import Scorer
 from tsclassify.features.texts import encode_texts
+from tsclassify.kernel.cache import MOST_PROBES
+from tsclassify.kernel.layout import State
 from tsclassify.text.lexicon import Lexicon
 from tsclassify.text.normalize import normalize
 
@@ -38,7 +38,7 @@ def forged_texts(n: int) -> list[str]:
 
 def longest_run(state: State) -> int:
     """Slots in use side by side."""
-    used = np.flatnonzero(np.concatenate([[0], state.buffers[A_SLOTS], [0]]) == 0)
+    used = np.flatnonzero(np.concatenate([[0], state.buffers["slots"], [0]]) == 0)
     return int(np.diff(used).max()) - 1
 
 
@@ -100,17 +100,17 @@ def test_words_of_one_hash_do_not_lie_side_by_side() -> None:
     assert longest_run(made._states[0][-1]) < MOST_PROBES
 
 
-def test_stretches_that_differ_in_the_highest_bytes_of_their_words_find_room() -> None:
+def test_pre_tokens_that_differ_in_the_highest_bytes_of_their_words_find_room() -> None:
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     made = scorer("default")
     made._states[0].clear()
-    stretches = [f"zorpzor{a}blickzo{b}blicblz{c}" for a in letters for b in letters[:30] for c in letters[:10]]
-    made.logits(*encode_texts([" ".join(stretches)]))
+    pre_tokens = [f"zorpzor{a}blickzo{b}blicblz{c}" for a in letters for b in letters[:30] for c in letters[:10]]
+    made.logits(*encode_texts([" ".join(pre_tokens)]))
     # where they lie is drawn anew in every process: a few may meet more others than are looked through
-    assert made._states[0][-1].words[N_STRETCHES] >= 0.97 * len(stretches)
+    assert made._states[0][-1]["n_pre_tokens"] >= 0.97 * len(pre_tokens)
 
 
-def test_memo_whose_slots_are_crowded_begins_anew_and_scores_the_same() -> None:
+def test_caches_whose_slots_are_crowded_begin_anew_and_score_the_same() -> None:
     made = scorer("all")
     made._states[0].clear()
     many: Any = encode_texts([" ".join(f"zorp{k}x" for k in range(9 * MOST_PROBES)), "you kill zorp", "zorp4x blick"])
@@ -118,9 +118,9 @@ def test_memo_whose_slots_are_crowded_begins_anew_and_scores_the_same() -> None:
     made._states[0].clear()
     made.logits(*encode_texts(["blick"]))
     state = made._states[0][-1]
-    # as if somebody knew the seeds: every word in one slot, every stretch in one line
-    state.buffers[A_SEEDS][:] = 0
-    life = state.words[N_LIFE]
+    # as if somebody knew the seeds: every word in one slot, every pre-token in one line
+    state.buffers["seeds"][:] = 0
+    life = state["life"]
     assert np.array_equal(made.logits(*many), expected)
-    assert state.words[N_LIFE] > life
+    assert state["life"] > life
     assert longest_run(state) < MOST_PROBES

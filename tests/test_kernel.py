@@ -14,24 +14,22 @@ from hypothesis import strategies as st
 from tests.test_features import LEXICON, SPECS
 from tests.test_normalize import PIECES, posts
 from tsclassify.errors import InputError
-from tsclassify.features.kernel import PassageMix, Scorer
 from tsclassify.features.reading import PostReading
 from tsclassify.features.reference import features_of
+from tsclassify.features.scorer import PassageMix, Scorer
 from tsclassify.features.spec import FeatureSpec
-from tsclassify.features.state import (
+from tsclassify.features.texts import encode_texts
+from tsclassify.kernel.layout import (
+    AHEAD_BYTES,
     CODE_ROOM,
-    MAX_STRETCHES,
+    MAX_PRE_TOKENS,
     MOST_PIECES,
-    N_LIFE,
-    N_STRETCHES,
     PER_TOKEN,
-    REACH,
     SEEN,
+    SHORT,
     TOKENS,
     State,
 )
-from tsclassify.features.stretches import SHORT
-from tsclassify.features.texts import encode_texts
 from tsclassify.text import rules
 from tsclassify.text.normalize import MAX_STRETCH, MAX_TOKENS
 from tsclassify.text.passages import BLOCK_BYTES
@@ -145,9 +143,9 @@ def test_shares_add_up_to_the_logit(text: str) -> None:
     made = scorer("all")
     reading = PostReading(text, made.spec, made.lexicon)
     logits = made.logits(*encode_texts([text]))[0]
-    for lane in range(8):
-        share = reading.share(made.parts[0], lane)
-        assert abs(share.constant + share.values.sum() - logits[lane]) < 1e-3
+    for head in range(8):
+        share = reading.share(made.parts[0], head)
+        assert abs(share.constant + share.values.sum() - logits[head]) < 1e-3
 
 
 @functools.cache
@@ -166,9 +164,9 @@ def test_features_of_the_whole_post_add_up_to_the_logit_of_heads_that_read_it_wh
     made = whole_scorer()
     table, logits = made.parts[0], made.logits(*encode_texts([text]))[0]
     features = features_of(text, made.spec, LEXICON)
-    for lane in range(8):
-        total = sum(feature.value * int(table.weights[feature.bucket, lane]) for feature in features)
-        assert abs(table.lanes[1, lane] + table.lanes[0, lane] * total - logits[lane]) < 1e-3
+    for head in range(8):
+        total = sum(feature.value * int(table.weights[feature.bucket, head]) for feature in features)
+        assert abs(table.heads[1, head] + table.heads[0, head] * total - logits[head]) < 1e-3
 
 
 def test_scores_do_not_depend_on_batch_order_or_threads() -> None:
@@ -185,10 +183,13 @@ def test_scores_do_not_depend_on_batch_order_or_threads() -> None:
     assert np.array_equal(made.logits_one(texts[5].encode()), whole[5])
 
 
-@pytest.mark.parametrize("before", [0, *range(REACH - 70, REACH - 60), *range(REACH - 30, REACH + 4), 2 * REACH])
-def test_stretches_are_the_same_wherever_the_reach_of_a_look_ends(before: int) -> None:
-    """Words, long stretches, single letters, lines and blanks at each place where bytes are read in blocks."""
-    fill = ("zorp kill " * REACH)[: max(0, before - 1)] + " " * (before > 0)
+@pytest.mark.parametrize(
+    "before",
+    [0, *range(AHEAD_BYTES - 70, AHEAD_BYTES - 60), *range(AHEAD_BYTES - 30, AHEAD_BYTES + 4), 2 * AHEAD_BYTES],
+)
+def test_pre_tokens_are_the_same_wherever_a_look_ahead_window_ends(before: int) -> None:
+    """Words, long pre-tokens, single letters, lines and blanks at each place where bytes are read in blocks."""
+    fill = ("zorp kill " * AHEAD_BYTES)[: max(0, before - 1)] + " " * (before > 0)
     blank, words = " " * before, "x" * before
     for tail in (
         "you kill",
@@ -258,7 +259,7 @@ CROWDED = {
     "runs of single letters that differ": " ".join(
         f"a {chr(98 + k % 24)} {chr(98 + k // 24 % 24)} zz" for k in range(12_000)
     ).encode(),
-    "a new expansion in each stretch": " ".join("ﷺ" * 300 + f"q{k}" for k in range(900)).encode(),
+    "a new expansion in each pre-token": " ".join("ﷺ" * 300 + f"q{k}" for k in range(900)).encode(),
 }
 
 
@@ -277,7 +278,7 @@ def guards(state: State) -> bool:
 def test_no_post_writes_beyond_a_buffer(dedup: str) -> None:
     spec = dataclasses.replace(FULL, dedup=dedup)
     rng = np.random.default_rng(5)
-    # 17 lanes: three tables, so that sums of words are kept in both places
+    # 17 heads: three tables, so that sums of words are kept in both places
     weights = rng.integers(-128, 128, (spec.n_buckets, 17)).astype(np.int8)
     made = Scorer(spec, LEXICON, weights, rng.random(17), rng.normal(size=17))
     made.warm_up()
@@ -302,7 +303,7 @@ def test_no_code_point_becomes_more_letters_than_its_stream_holds() -> None:
 
 
 def test_bounds_of_one_post_lie_within_the_buffers() -> None:
-    # a post may end within a stretch, and single letters may be joined into new tokens
+    # a post may end within a pre-token, and single letters may be joined into new tokens
     # or split, read backwards or cut, as often as each step that settles the sequence may
     new_tokens = MAX_TOKENS + 6 * MAX_STRETCH + MAX_TOKENS // 3 + 3 * NEW_WORDS
     assert new_tokens <= 2 * MAX_TOKENS
@@ -319,30 +320,30 @@ def test_bounds_of_one_post_lie_within_the_buffers() -> None:
     assert 128 * pieces * MAX_TOKENS < 2**31
 
 
-def test_full_memo_starts_again_and_scores_the_same() -> None:
+def test_full_caches_start_again_and_score_the_same() -> None:
     made = scorer("all")
     before = made.logits_one(b"you will not kill zorp")
     for k in range(4):
         many = [" ".join(f"q{k}w{j}" for j in range(i, i + 200)) for i in range(0, 80_000, 200)]
         learned = made.logits(*encode_texts(many))
         assert np.array_equal(learned, made.logits(*encode_texts(many)))
-    assert made._states[0][-1].words[N_LIFE] > 1
+    assert made._states[0][-1]["life"] > 1
     assert np.array_equal(before, made.logits_one(b"you will not kill zorp"))
 
 
-def test_rows_found_before_the_memo_starts_again_are_not_read_after_it() -> None:
+def test_rows_found_before_the_caches_start_again_are_not_read_after_it() -> None:
     texts = [f"you will kill zorp {number}" for number in range(12)]
     made = scorer("all")
     made.warm_up()
-    # a new memo, whose table is the one that is cleared
+    # new caches, whose table is the one that is cleared
     made._states[0].clear()
     before = made.logits(*encode_texts(texts))
     state = made._states[0][-1]
-    life = state.words[N_LIFE]
+    life = state["life"]
     # it is found to be full when the first post is scanned, and those after it were looked up by then
-    state.words[N_STRETCHES] = MAX_STRETCHES
+    state["n_pre_tokens"] = MAX_PRE_TOKENS
     assert np.array_equal(made.logits(*encode_texts(texts[::-1])), before[::-1])
-    assert state.words[N_LIFE] == life + 1
+    assert state["life"] == life + 1
 
 
 def test_first_texts_need_no_compiled_code() -> None:

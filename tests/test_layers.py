@@ -16,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN = {"tsclassify"}
+EXTRACT = "tsclassify.kernel.extract"
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
 # What a declared package always brings along, and is part of how it is used.
 BROUGHT = {"markupsafe": "jinja2", "pandas": "datasets", "pydantic-core": "pydantic", "requests": "pooch"}
@@ -33,14 +34,19 @@ def test_layers_hold(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     assert status == 0, capsys.readouterr().out
 
 
-@cache
-def architecture() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_architecture", ROOT / "docs" / "architecture.py")
+def script(name: str) -> ModuleType:
+    """A script of ``docs/`` as a module."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@cache
+def architecture() -> ModuleType:
+    return script("architecture")
 
 
 def test_no_two_modules_import_each_other_in_a_loop() -> None:
@@ -68,6 +74,28 @@ def test_the_map_of_the_modules_is_fresh() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     is_fresh = architecture().rendered(page, ROOT) == page
     assert is_fresh, "run `python docs/architecture.py`"
+
+
+def test_figures_on_the_page_of_the_kernel_are_fresh() -> None:
+    page = (ROOT / "tsclassify" / "kernel" / "README.md").read_text(encoding="utf-8")
+    is_fresh = script("kernel").rendered(page) == page
+    assert is_fresh, "run `python docs/kernel.py`"
+
+
+def test_the_kernel_stays_small() -> None:
+    files = list((ROOT / "tsclassify" / "kernel").glob("*.*"))
+    assert len(files) <= 9
+
+
+def test_only_the_scorer_and_who_extracts_features_import_the_kernel() -> None:
+    graph = architecture().import_graph(ROOT)
+    importers = {
+        module
+        for module, targets in graph.items()
+        if architecture().room_of(module) != "kernel" and any(architecture().room_of(t) == "kernel" for t in targets)
+    }
+    extractors = {module for module in importers if {t for t in graph[module] if "kernel" in t} == {EXTRACT}}
+    assert importers - extractors == {"tsclassify.features.scorer"}
 
 
 def test_every_module_says_what_it_is_for() -> None:

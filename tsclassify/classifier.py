@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tsclassify.decision import Decision
 from tsclassify.errors import BundleError, InputError
-from tsclassify.features.kernel import PassageMix, Scorer
+from tsclassify.features.scorer import PassageMix, Scorer
 from tsclassify.features.texts import encode_texts, has_other_script
 from tsclassify.items import check_item, label_of, parse_at
 from tsclassify.model.bundle import model_info, read_bundle

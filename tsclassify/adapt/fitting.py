@@ -21,7 +21,7 @@ from tsclassify.classifier import Classifier, load, locate_bundle
 from tsclassify.errors import InputError, needs
 from tsclassify.evaluation.bootstrap import bootstrap, interval
 from tsclassify.evaluation.labelled import LabelledData
-from tsclassify.features.kernel import PassageMix
+from tsclassify.features.scorer import PassageMix
 from tsclassify.metrics import average_precision, expected_calibration_error
 from tsclassify.model.bundle import read_bundle, write_bundle
 from tsclassify.model.calibration import calibrate as calibrated

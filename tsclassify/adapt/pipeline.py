@@ -13,7 +13,7 @@ from tsclassify.adapt.warm import Heads
 from tsclassify.classifier import locate_bundle
 from tsclassify.errors import InputError
 from tsclassify.estimators import LinearHeads, TextFeatures
-from tsclassify.features.kernel import PassageMix
+from tsclassify.features.scorer import PassageMix
 from tsclassify.model.bundle import read_bundle
 from tsclassify.model.calibration import stack_calibrations
 from tsclassify.model.trained import TrainedModel

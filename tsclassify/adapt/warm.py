@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.features.kernel import PassageMix
+from tsclassify.features.scorer import PassageMix
 from tsclassify.model.linear import fit_heads
 from tsclassify.training.logistic import fit_bounded
 from tsclassify.training.passages import PassageRows, fit_passage_mix

@@ -10,9 +10,9 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from tsclassify.errors import InputError
-from tsclassify.features.extract import extract
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.features.texts import encode_texts
+from tsclassify.kernel.extract import extract
 from tsclassify.text.lexicon import Lexicon
 
 __all__ = ["HashedNgrams"]

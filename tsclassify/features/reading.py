@@ -22,7 +22,7 @@ from tsclassify.text.lexicon import Lexicon
 from tsclassify.text.passages import n_doublings
 
 if TYPE_CHECKING:
-    from tsclassify.features.kernel import HeadTable
+    from tsclassify.features.scorer import HeadTable
 
 __all__ = ["LOWEST", "PostReading", "Share"]
 
@@ -116,7 +116,7 @@ class PostReading:
         made = self._made.get(id(table))
         if made is not None:
             return made
-        n = table.n_lanes
+        n = table.n_heads
         weights = table.weights[:, :n]
         running = np.zeros((len(self._buckets) + 1, n), dtype=np.int64)
         np.cumsum(weights[self._buckets], axis=0, dtype=np.int64, out=running[1:])
@@ -129,15 +129,15 @@ class PostReading:
             value = value + self._norms[:, family, None] * sums[:, family]
         flags = np.array([weights[rows].sum(axis=0, dtype=np.int64) for rows in self._flags])
         value = value + self._norms[:, 3, None] * flags
-        logits: NDArray[np.float32] = (table.lanes[1, :n] + table.lanes[0, :n] * value).astype(np.float32)
+        logits: NDArray[np.float32] = (table.heads[1, :n] + table.heads[0, :n] * value).astype(np.float32)
         self._made[id(table)] = logits
         return logits
 
     def _mix(self, table: HeadTable) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Shares of whole, strongest, doubling and shift, shape (4, heads), and which windows each head reads."""
-        n = table.n_lanes
+        n = table.n_heads
         row = 6 if len(self.segments) > 1 else 2
-        return table.lanes[row : row + 4, :n], self._words[1:, None] >= table.lanes[10, :n]
+        return table.heads[row : row + 4, :n], self._words[1:, None] >= table.heads[10, :n]
 
     def logits(self, table: HeadTable) -> NDArray[np.float32]:
         """Logits of the post: float32, shape (heads,)."""
@@ -148,13 +148,13 @@ class PostReading:
         mixed: NDArray[np.float64] = first + (doubling * n_doublings(len(self.segments)) + shift)
         return mixed.astype(np.float32)
 
-    def share(self, table: HeadTable, lane: int) -> Share:
+    def share(self, table: HeadTable, head: int) -> Share:
         """What each feature adds to the logit of one head; constant and values add up to it, to 1e-4."""
-        made = self._passage_logits(table)[1:, lane]
-        (whole, strongest, doubling, shift), is_read = (part[..., lane] for part in self._mix(table))
+        made = self._passage_logits(table)[1:, head]
+        (whole, strongest, doubling, shift), is_read = (part[..., head] for part in self._mix(table))
         read = np.where(is_read, made, -np.inf)
         number = int(np.argmax(read)) + 1
-        scale, bias = table.lanes[:2, lane].tolist()
+        scale, bias = table.heads[:2, head].tolist()
         constant = float(doubling * n_doublings(len(self.segments)) + shift)
         values = np.zeros(len(self._buckets))
         flags = []
@@ -168,8 +168,8 @@ class PostReading:
             norms = np.repeat(
                 np.tile(self._norms[passage, :3], last - first + 1), self._counts[first : last + 1].ravel()
             )
-            values[lo:hi] += part * scale * norms * table.weights[self._buckets[lo:hi], lane]
-            flags.append(part * scale * self._norms[passage, 3] * table.weights[self._flags[passage], lane])
+            values[lo:hi] += part * scale * norms * table.weights[self._buckets[lo:hi], head]
+            flags.append(part * scale * self._norms[passage, 3] * table.weights[self._flags[passage], head])
         first, last = self.spans[number]
         return Share(
             constant,

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.features.kernel import Scorer
 from tsclassify.features.reading import PostReading, Share
+from tsclassify.features.scorer import Scorer
 from tsclassify.records import Piece
 
 __all__ = ["Attribution"]
@@ -80,8 +80,8 @@ class Attribution:
 
     def _share(self, name: str) -> Share:
         if name not in self._shares:
-            part, lane = self._heads[name]
-            self._shares[name] = self._reading.share(self._scorer.parts[part], lane)
+            part, head = self._heads[name]
+            self._shares[name] = self._reading.share(self._scorer.parts[part], head)
         return self._shares[name]
 
     @cached_property

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import BundleError, InputError
-from tsclassify.features.kernel import PassageMix
+from tsclassify.features.scorer import PassageMix
 from tsclassify.model.trained import TrainedModel
 from tsclassify.records import OperatingPoint, SignalBand
 from tsclassify.taxonomy import SIGNALS, check_added

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.data import raw_rows
-from tsclassify.features.extract import extract_windows
 from tsclassify.features.texts import encode_texts
+from tsclassify.kernel.extract import extract_windows
 from tsclassify.model.calibration import calibrate
 from tsclassify.model.linear import fit_heads, quantize
 from tsclassify.records import SignalBand

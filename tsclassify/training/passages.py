@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tsclassify.features.kernel import PassageMix
+from tsclassify.features.scorer import PassageMix
 from tsclassify.text.passages import n_doublings
 from tsclassify.training.logistic import fit_bounded
 
@@ -81,8 +81,8 @@ def read_passages(texts: Sequence[str], spec: FeatureSpec, lexicon: Lexicon) -> 
     """Features of texts and of their windows."""
     from scipy.sparse import csr_matrix
 
-    from tsclassify.features.extract import extract, extract_windows
     from tsclassify.features.texts import encode_texts
+    from tsclassify.kernel.extract import extract, extract_windows
 
     values, columns, ends, counts = extract(*encode_texts(texts), spec, lexicon)
     whole = csr_matrix((values, columns, ends), shape=(len(texts), spec.n_buckets))

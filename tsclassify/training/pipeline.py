@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsclassify.errors import InputError, needs
-from tsclassify.features.kernel import PassageMix
+from tsclassify.features.scorer import PassageMix
 from tsclassify.features.spec import FeatureSpec
 from tsclassify.metrics import average_precision, expected_calibration_error
 from tsclassify.model.calibration import calibrate, stack_calibrations

@@ -24,7 +24,7 @@ from tsclassify.text.lexicon import Lexicon
 from tsclassify.text.passages import BLOCK_BYTES, block_ends
 
 if TYPE_CHECKING:
-    from tsclassify.features.state import State
+    from tsclassify.kernel.layout import State
 
 __all__ = ["HeadTable", "PassageMix", "Scorer"]
 
@@ -33,7 +33,7 @@ _PLAIN_TEXTS: Final = 48
 
 _PLAIN_BYTES: Final = 16_384
 _CHUNK: Final = 4096
-_LANES: Final = 8
+_HEADS: Final = 8
 _MOST_BYTES: Final = 1 << 32
 """The kernel keeps the offset of a row in 32 bits."""
 
@@ -77,7 +77,7 @@ class PassageMix:
         """The fields in order: float64, shape (5, heads)."""
         return np.array([self.whole, self.strongest, self.doubling, self.shift, self.least_words], dtype=np.float64)
 
-    def lanes(self) -> NDArray[np.float64]:
+    def head_rows(self) -> NDArray[np.float64]:
         """As the kernel takes it: shares in posts of one segment, four rows, and of several; then the least words."""
         reads_windows = (self.least_words > 0).astype(np.float64)
         none = np.zeros_like(reads_windows)
@@ -94,24 +94,24 @@ class HeadTable:
         array = np.asarray(weights)
         if array.dtype != np.int8 or array.ndim != 2 or array.shape[0] != spec.n_buckets:
             raise InputError(
-                f"{place}: weights must be int8 of shape ({spec.n_buckets}, lanes), got {array.dtype} {array.shape}"
+                f"{place}: weights must be int8 of shape ({spec.n_buckets}, heads), got {array.dtype} {array.shape}"
             )
-        self.n_lanes = array.shape[1]
-        padded = -self.n_lanes % _LANES
-        if array.shape[0] * (self.n_lanes + padded) > _MOST_BYTES:
+        self.n_heads = array.shape[1]
+        padded = -self.n_heads % _HEADS
+        if array.shape[0] * (self.n_heads + padded) > _MOST_BYTES:
             raise InputError(f"{place}: weights must take at most 2**32 bytes, got shape {array.shape}")
         self.weights = np.pad(array, ((0, 0), (0, padded))) if padded else np.ascontiguousarray(array)
-        mixing = (PassageMix.of_whole_posts(self.n_lanes) if passages is None else passages).lanes()
+        mixing = (PassageMix.of_whole_posts(self.n_heads) if passages is None else passages).head_rows()
         rows = [np.asarray(values, dtype=np.float64) for values in (scales, bias, *mixing)]
-        self.lanes: NDArray[np.float64] = np.zeros((len(rows), self.n_lanes + padded), dtype=np.float64)
+        self.heads: NDArray[np.float64] = np.zeros((len(rows), self.n_heads + padded), dtype=np.float64)
         for number, values in enumerate(rows):
-            if values.shape != (self.n_lanes,) or not np.isfinite(values).all():
-                raise InputError(f"{place}: scales and bias must be {self.n_lanes} finite numbers, got {values.shape}")
-            self.lanes[number, : self.n_lanes] = values
+            if values.shape != (self.n_heads,) or not np.isfinite(values).all():
+                raise InputError(f"{place}: scales and bias must be {self.n_heads} finite numbers, got {values.shape}")
+            self.heads[number, : self.n_heads] = values
 
     def place(self) -> None:
         """Move the weights to where a row never lies across two cache lines."""
-        from tsclassify.features.buffers import aligned
+        from tsclassify.kernel.intrinsics import aligned
 
         placed = aligned(self.weights.size, np.int8).reshape(self.weights.shape)
         placed[:] = self.weights
@@ -126,9 +126,9 @@ class Scorer:
     spec, lexicon
         What the features are.
     weights
-        int8, shape (2**bits, lanes): one lane per category, and further heads; eight lanes cost as much as one.
+        int8, shape (2**bits, heads): one head per category, and further ones; eight heads cost as much as one.
     scales, bias
-        float, shape (lanes,): ``logit = bias + scale * (sum of family norm * sum of int8 rows)``.
+        float, shape (heads,): ``logit = bias + scale * (sum of family norm * sum of int8 rows)``.
     signal_weights, signal_scales, signal_bias
         The same for the second table, read only for the rows asked for; or None.
     passages, signal_passages
@@ -164,11 +164,11 @@ class Scorer:
                 HeadTable(spec, signal_weights, signal_scales, signal_bias, signal_passages, "scorer signals")
             )
         self._kernel: Any = None
-        self._learner: Any = None
+        self._miss: Any = None
         self._states: tuple[list[State], ...] = tuple([] for _ in self.parts)
         self._lock = threading.Lock()
         self._n_plain = 0
-        self._width = self.parts[0].lanes.shape[1]
+        self._width = self.parts[0].heads.shape[1]
 
     def logits(self, data: NDArray[np.uint8], offsets: NDArray[np.int64], *, threads: int = 1) -> NDArray[np.float32]:
         """Logits of all posts.
@@ -185,7 +185,7 @@ class Scorer:
         Returns
         -------
         numpy.ndarray
-            float32, shape (n, lanes).
+            float32, shape (n, heads).
         """
         whole = len(offsets) == 2 and offsets[0] == 0 and offsets[1] == len(data)
         if self._kernel is not None and whole and data.dtype == np.uint8 and len(data) <= BLOCK_BYTES:
@@ -195,13 +195,13 @@ class Scorer:
     def signal_logits(
         self, data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64], *, threads: int = 1
     ) -> NDArray[np.float32]:
-        """Logits of the second table for the posts numbered in `rows` only: float32, shape (len(rows), lanes)."""
+        """Logits of the second table for the posts numbered in `rows` only: float32, shape (len(rows), heads)."""
         if len(self.parts) < 2:
             raise InputError("scorer: signals must have weights, got none")
         return self._run(1, data, offsets, np.ascontiguousarray(rows, dtype=np.int64), threads)
 
     def logits_one(self, text: bytes) -> NDArray[np.float32]:
-        """Logits of one post in UTF-8: float32, shape (lanes,)."""
+        """Logits of one post in UTF-8: float32, shape (heads,)."""
         if self._kernel is None or len(text) > BLOCK_BYTES:
             one = np.array([0, len(text)], dtype=np.int64)
             first: NDArray[np.float32] = self._run(0, np.frombuffer(text, dtype=np.uint8), one, None, 1)[0]
@@ -212,7 +212,7 @@ class Scorer:
         state.one[1] = len(text)
         self._kernel(_NOTHING, state.one, _FIRST, tail, 0, out, state.words)
         self._states[0].append(state)
-        return out[0, : self.parts[0].n_lanes]
+        return out[0, : self.parts[0].n_heads]
 
     def warm_up(self) -> None:
         """Load the kernel now, compiling it when it is not in the cache."""
@@ -223,28 +223,28 @@ class Scorer:
                 self._kernel = self._load()
 
     def _load(self) -> Any:
-        from tsclassify.features import accumulate, state
+        from tsclassify.kernel import layout, passages, scan
 
-        self._tables = state.make_tables(self.spec, self.lexicon)
+        self._tables = layout.make_tables(self.spec, self.lexicon)
         for table in self.parts:
             table.place()
-        kernel = accumulate.make_entry()
+        kernel = passages.make_entry()
         folder = kernel.stats.cache_path
         # without a folder, that was said already when the kernel was made
-        if folder is not None and not any(Path(folder).glob("accumulate.make_entry*.nbc")):
+        if folder is not None and not any(Path(folder).glob("passages.make_entry*.nbc")):
             sys.stderr.write("tsclassify: compiling the scoring kernel, once\n")
             sys.stderr.flush()
-        self._learner = accumulate.make_learner()
+        self._miss = scan.make_miss()
         return kernel
 
     def _take(self, part: int) -> State:
-        """A memo with scratch space for one table: one that no thread uses, or a new one."""
+        """Caches and scratch buffers for one table: those that no thread uses, or new ones."""
         try:
             return self._states[part].pop()
         except IndexError:
-            from tsclassify.features.state import State
+            from tsclassify.kernel.layout import State
         table = self.parts[part]
-        return State(self._tables, table.weights, table.lanes, learner=self._learner.address)
+        return State(self._tables, table.weights, table.heads, miss=self._miss.address)
 
     def _run(self, part: int, data: Any, offsets: Any, rows: Any, threads: int) -> NDArray[np.float32]:
         data, offsets = _checked(data, offsets)
@@ -253,7 +253,7 @@ class Scorer:
         elif len(rows) and not (rows.min() >= 0 and rows.max() < len(offsets) - 1):
             raise InputError(f"scorer: rows must lie in 0 to {len(offsets) - 2}, got {rows.min()} to {rows.max()}")
         table = self.parts[part]
-        out = np.empty((len(rows), table.lanes.shape[1]), dtype=np.float32)
+        out = np.empty((len(rows), table.heads.shape[1]), dtype=np.float32)
         if self._kernel is None:
             size = int((offsets[rows + 1] - offsets[rows]).sum()) if len(rows) else 0
             if size <= _PLAIN_BYTES and self._n_plain + len(rows) <= _PLAIN_TEXTS:
@@ -280,7 +280,7 @@ class Scorer:
                         spans,
                     )
                 )
-        return out[:, : table.n_lanes]
+        return out[:, : table.n_heads]
 
     def _chunk(self, part: int, data: Any, offsets: Any, rows: Any, tail: Any, out: Any) -> None:
         state = self._take(part)
@@ -289,7 +289,7 @@ class Scorer:
 
     def _plain(self, table: HeadTable, data: Any, offsets: Any, rows: Any) -> NDArray[np.float32]:
         """The same sums and the same float steps as the kernel, post by post."""
-        out = np.empty((len(rows), table.n_lanes), dtype=np.float32)
+        out = np.empty((len(rows), table.n_heads), dtype=np.float32)
         for number, row in enumerate(rows.tolist()):
             text = data[offsets[row] : offsets[row + 1]].tobytes().decode("utf-8", "replace")
             out[number] = PostReading(text, self.spec, self.lexicon).logits(table)
@@ -300,7 +300,7 @@ def _blocks(data: Any, offsets: Any, rows: Any) -> tuple[Any, Any, Any]:
     """Offsets of all blocks, the numbers of those of `rows` as the kernel takes them, and where each row's begin."""
     if not len(rows) or int((offsets[rows + 1] - offsets[rows]).max()) <= BLOCK_BYTES:
         return offsets, rows, np.arange(len(rows) + 1)
-    from tsclassify.features.accumulate import GOES_ON
+    from tsclassify.kernel.passages import GOES_ON
 
     ends, first_of = [np.array([offsets[0]], dtype=np.int64)], np.zeros(len(offsets), dtype=np.int64)
     counts = np.ones(len(offsets) - 1, dtype=np.int64)

@@ -1,6 +1,6 @@
-"""Compiled feature builder: tokens of a segment to the rows of the weight table, family by family.
+"""From the tokens of a segment to the rows of its features in the weight table, family by family.
 
-Words and their pieces are not listed: a token remembers what they add up to, so only the tokens are.
+Words and their character n-grams are not listed: a token remembers what their weights add up to.
 """
 
 from __future__ import annotations
@@ -9,75 +9,16 @@ from typing import Any, Final
 
 import numpy as np
 
+# isort: off
 from tsclassify.features import hashing
-from tsclassify.features.buffers import i1_at, i4_at, i8_at, prefetch, u8_at
-from tsclassify.features.compiled import jit, mix, offset_of
-from tsclassify.features.memo import (
-    BACK_GROUP_BIT,
-    BACK_OWN_BIT,
-    FLAGS_SHIFT,
-    GROUP_SHIFT,
-    KIND_EXCLAMATION,
-    KIND_QUESTION,
-    LEAD,
-    MASKED,
-    MASKED_BIT,
-    NEGATOR,
-    SILENT,
-    T_HASH,
-    T_SEEN,
-)
-from tsclassify.features.pieces import LENGTH_SHIFT, PIECES_SHIFT, T_INFO
-from tsclassify.features.state import (
-    A_BACK,
-    A_CONFIG,
-    A_GROUP_KEYS,
-    A_LEXICON,
-    A_REPEATS,
-    A_ROWS,
-    A_SAME,
-    A_SEEDS,
-    A_SEEN,
-    A_SEQ,
-    A_SHOWN,
-    A_TOKENS,
-    A_TWICE,
-    A_WEIGHTS,
-    A_WORDS,
-    C_BACK_MAX,
-    C_BACK_MIN,
-    C_BITS,
-    C_CHAIN,
-    C_DEDUP,
-    C_ENDS,
-    C_FIRST,
-    C_N_SKIPS,
-    C_SHARED,
-    C_SKIPS,
-    C_STARTS,
-    C_WINDOW,
-    C_WORD_MAX,
-    GROUPS,
-    MODE_FOLD,
-    N_POST,
-    N_STAMP,
-    N_TABLES,
-    P_BACK,
-    P_BACK_END,
-    P_BITS,
-    P_CAPITALS,
-    P_CONTENT,
-    P_MASK,
-    P_PIECES,
-    P_PLAIN,
-    P_SIZE,
-    P_TOKENS,
-    P_WORD_END,
-    P_WORDS,
-    S_KIND,
-)
+from tsclassify.kernel.cache import (
+    BACK_GROUP_BIT, BACK_OWN_BIT, FLAGS_SHIFT, GRAMS_SHIFT, GROUP_SHIFT, KIND_EXCLAMATION, KIND_QUESTION, LEAD,
+    LENGTH_SHIFT, MASKED, MASKED_BIT, NEGATOR, SILENT,
+)  # fmt: skip
+from tsclassify.kernel.intrinsics import HEADS, jit, mix, offset_of, prefetch, skip
+from tsclassify.kernel.layout import MODE_FOLD, PLACES, SEED_KIND
 from tsclassify.text import rules
-from tsclassify.text.normalize import MAX_TOKENS
+# isort: on
 
 __all__ = ["build_features"]
 
@@ -92,8 +33,8 @@ _GENERIC = np.uint64(0)
 _BEGIN = np.uint64(hashing.MARK_BEGIN)
 _END = np.uint64(hashing.MARK_END)
 
-# What a place shows is the first place that shows the same, or this plus a masked group.
-_SAME_GROUP: Final = MAX_TOKENS + 8
+# `same` of a place is the first place that shows the same, or this plus a masked group.
+_SAME_GROUP: Final = PLACES
 _SAME_BITS: Final = 16
 """Four such numbers are one of 64 bits."""
 
@@ -112,19 +53,19 @@ _SCRIPT_BIT: Final = 12
 
 @jit
 def open_set(room: int, state: Any) -> Any:
-    """Begin a new set of hashes with `room` for as many; ``P_MASK`` receives the mask of its slots."""
+    """Begin a new set of features with `room` for as many."""
     mask = 2 * room - 1 | 63
     for step in range(5):
         mask |= mask >> (1 << step)
-    state[P_MASK] = mask
-    state[N_STAMP] += 1
+    state.set_mask = mask
+    state.stamp += 1
 
 
 @jit
 def is_new(entry: int, state: Any) -> bool:
     """Add a number to the open set; False when it is there already."""
-    seen, mask, stamp = i8_at(state[A_SEEN]), state[P_MASK], state[N_STAMP]
-    slot = 2 * (np.int64(u8_at(state[A_SEEDS])[S_KIND] * np.uint64(entry) >> _HALF) & mask)
+    seen, mask, stamp = state.seen, state.set_mask, state.stamp
+    slot = 2 * (np.int64(state.seeds[SEED_KIND] * np.uint64(entry) >> _HALF) & mask)
     while seen[slot + 1] == stamp:
         if seen[slot] == entry:
             return False
@@ -136,22 +77,22 @@ def is_new(entry: int, state: Any) -> bool:
 
 @jit
 def table_of(state: Any) -> tuple[Any, Any, Any]:
-    """What ``row_for`` needs of the weight table; an extractor, which has none, wants the buckets themselves."""
-    return np.uint64(64 - i8_at(state[A_CONFIG])[C_BITS]), max(8 * state[N_TABLES], 1), state[A_WEIGHTS]
+    """What ``row_for`` needs of the weight table; an extractor, which has none, has buckets instead of rows."""
+    return np.uint64(64 - state.config.bits), max(HEADS * state.n_tables, 1), state.weights
 
 
 @jit
 def row_for(h: Any, table: Any) -> Any:
-    """Offset of a feature's row, which is asked for."""
+    """Offset of a feature's row in the weight table, which is prefetched."""
     shift, stride, weights = table
     offset = offset_of(h, shift, stride)
-    prefetch(weights + offset)
+    prefetch(skip(weights, offset))
     return offset
 
 
 @jit
-def mark_bits(flags: int, info: int, negated: bool) -> Any:
-    """Flags of a segment as bits, as far as they add up: `flags` of its words, `info` of its tokens."""
+def flag_bits(flags: int, info: int, negated: bool) -> Any:
+    """Flags of a segment as far as they add up: `flags` of its words, `info` of its tokens."""
     bits = info >> FLAGS_SHIFT & 0x3FFF
     if flags & rules.HASHTAG:
         bits |= _HASHTAG
@@ -167,41 +108,42 @@ def mark_bits(flags: int, info: int, negated: bool) -> Any:
 
 
 @jit
+def info_at(k: int, n: int, state: Any) -> Any:
+    """Info of the token k of n in the sequence, 0 behind the last one."""
+    return state.tokens[state.seq[k] & 0xFFFFFFFF].info if k < n else np.int64(0)
+
+
+@jit
 def is_left_out(k: int, n: int, state: Any) -> Any:
     """Whether a silent token, or one that leads, is no part of the sequence: the latter right before certain groups.
 
     Another one that leads may stand between.
     """
-    lexicon, seq, infos = i8_at(state[A_LEXICON]), i8_at(state[A_SEQ]), i8_at(state[A_TOKENS])
-    info = infos[8 * (seq[k] & 0xFFFFFFFF) + T_INFO]
-    ahead = infos[8 * (seq[k + 1] & 0xFFFFFFFF) + T_INFO] if k + 1 < n else np.int64(0)
-    if ahead & LEAD:
-        ahead = infos[8 * (seq[k + 2] & 0xFFFFFFFF) + T_INFO] if k + 2 < n else np.int64(0)
-    group = ahead >> GROUP_SHIFT & 255
+    info, following = info_at(k, n, state), info_at(k + 1, n, state)
+    if following & LEAD:
+        following = info_at(k + 2, n, state)
+    group = following >> GROUP_SHIFT & 255
     if info & SILENT or not group:
         return info & SILENT != 0
-    return lexicon[GROUPS + 4 * ((info >> GROUP_SHIFT & 255) - 1) + 1] >> (group - 1) & 1 != 0
+    return state.groups[(info >> GROUP_SHIFT & 255) - 1].near >> (group - 1) & 1 != 0
 
 
 @jit
 def place_tokens(first_token: int, n: int, write: int, state: Any) -> Any:
     """List what phrases are made of, and the tokens that count as words; returns the number of rows written.
 
-    Of the tokens from `first_token` up to n, ``P_SIZE`` stand in ``A_SHOWN`` as phrases show them, with ``A_REPEATS``:
-    whether the same stands elsewhere; ``P_BACK`` of them in ``A_BACK`` as backed-off phrases do. What is decided
-    differently from token to token is counted, not branched on: a branch that goes either way costs as much as all
-    else that is done for a token.
+    Of the tokens from `first_token` up to n, ``n_shown`` stand in `shown` as phrases show them, with `repeats`, and
+    ``n_back`` of them in `back` as backed-off phrases do. The loop counts what is decided differently from token to
+    token and does not branch on it: a branch that goes either way costs as much as all else that a token costs.
     """
-    config, lexicon, group_keys = i8_at(state[A_CONFIG]), i8_at(state[A_LEXICON]), u8_at(state[A_GROUP_KEYS])
-    seq, words, rows = i8_at(state[A_SEQ]), i4_at(state[A_WORDS]), i4_at(state[A_ROWS])
-    infos, hashes = i8_at(state[A_TOKENS]), u8_at(state[A_TOKENS])
-    shown, back, repeats = u8_at(state[A_SHOWN]), u8_at(state[A_BACK]), i1_at(state[A_REPEATS])
-    same = i4_at(state[A_SAME])
-    table = table_of(state)
-    ends, first, window, dedup = config[C_ENDS], config[C_FIRST], config[C_WINDOW], config[C_DEDUP] > 0
-    every = not config[C_CHAIN]
-    state[N_POST] += 1
-    post = state[N_POST]
+    config, group_keys, built = state.config, state.group_keys, state.built
+    seq, words, rows, shown = state.seq, state.words, state.rows, state.shown
+    back, repeats, same = state.back, state.repeats, state.same
+    tokens, groups, table = state.tokens, state.groups, table_of(state)
+    ends, first, window, dedup = config.ends, config.first, config.negation_window, config.dedup > 0
+    every = not config.back_chain
+    state.post += 1
+    post = state.post
     shown[0] = _BEGIN
     back[0] = _BEGIN
     same[0] = 0
@@ -214,7 +156,7 @@ def place_tokens(first_token: int, n: int, write: int, state: Any) -> Any:
     last = -1
     negated = False
     begins = 0
-    found = 0
+    all_infos = 0
     all_flags = 0
     plain = 0
     capitals = 0
@@ -222,10 +164,10 @@ def place_tokens(first_token: int, n: int, write: int, state: Any) -> Any:
     for k in range(first_token, n):
         token = seq[k] & 0xFFFFFFFF
         flags = seq[k] >> 32
-        row = 8 * token
-        info = infos[row + T_INFO]
+        row = tokens[token]
+        info = row.info
         kind = info & 15
-        found |= info
+        all_infos |= info
         # of other tokens than words only that they are quoted
         all_flags |= flags & (-(kind == 0) | rules.QUOTED)
         plain += kind == 0
@@ -245,15 +187,15 @@ def place_tokens(first_token: int, n: int, write: int, state: Any) -> Any:
         if last >= 0 and group >= 0:
             if group == last and info & MASKED:
                 continue
-            if lexicon[GROUPS + 4 * group] == MODE_FOLD and lexicon[GROUPS + 4 * group + 1] >> last & 1:
-                into = lexicon[GROUPS + 4 * group + 2]
-                if into >= 0:
-                    shown[size - 1] = group_keys[into]
+            fold = groups[group]
+            if fold.mode == MODE_FOLD and fold.near >> last & 1:
+                if fold.into >= 0:
+                    shown[size - 1] = group_keys[fold.into]
                     back[n_back - 1] = shown[size - 1]
-                    same[size - 1] = _SAME_GROUP + into
-                    last = into
+                    same[size - 1] = _SAME_GROUP + fold.into
+                    last = fold.into
                 continue
-        h = hashes[row + T_HASH]
+        h = row.hash
         shown[size] = h
         # the group's key, or the own hash, or nothing: the mask is all ones or all zeros
         behind = h & np.uint64(-(info >> BACK_OWN_BIT & 1))
@@ -262,8 +204,8 @@ def place_tokens(first_token: int, n: int, write: int, state: Any) -> Any:
         n_back += every or behind != _GENERIC
         is_masked = info >> MASKED_BIT & 1
         last = (group + 1) * is_masked - 1
-        before = infos[row + T_SEEN]
-        infos[row + T_SEEN] = post << 20 | size
+        before = row.seen
+        row.seen = post << 20 | size
         is_again = before >> 20 == post
         # Only a phrase whose first word stands twice can itself stand twice; and other words show the same group, so
         # that a masked one may repeat unseen.
@@ -275,7 +217,7 @@ def place_tokens(first_token: int, n: int, write: int, state: Any) -> Any:
         counts = not is_masked and not (dedup and is_again)
         words[n_words] = token
         n_words += counts
-        pieces += info >> PIECES_SHIFT if counts else 0
+        pieces += info >> GRAMS_SHIFT if counts else 0
         # seldom anything: what negators, sentences and the post's beginning give a token
         if info & NEGATOR | left | begins or size - ends < first:
             if info & NEGATOR:
@@ -283,12 +225,10 @@ def place_tokens(first_token: int, n: int, write: int, state: Any) -> Any:
                 left = window
             elif left > 0:
                 left -= 1
-                single = mix(_SEED_NEGATED, h)
-                rows[write] = row_for(single, table)
+                rows[write] = row_for(mix(_SEED_NEGATED, h), table)
                 write += not dedup or is_new(_NEGATED | same[size], state)
-            if begins and config[C_STARTS]:
-                single = mix(_SEED_STARTS, h)
-                rows[write] = row_for(single, table)
+            if begins and config.starts:
+                rows[write] = row_for(mix(_SEED_STARTS, h), table)
                 write += not dedup or is_new(_STARTING | same[size], state)
             begins = 0
             if size - ends < first:
@@ -304,15 +244,15 @@ def place_tokens(first_token: int, n: int, write: int, state: Any) -> Any:
         n_back += 1
         size += 1
     # two end marks alone are no phrase
-    state[P_SIZE] = size if size > 2 * ends else 0
-    state[P_BACK] = n_back
-    state[P_WORDS] = n_words
-    state[P_PIECES] = pieces
-    state[P_TOKENS] = n - first_token
-    state[P_BITS] = mark_bits(all_flags, found, negated)
-    state[P_PLAIN] = plain
-    state[P_CAPITALS] = capitals
-    state[P_CONTENT] = content
+    state.n_shown = size if size > 2 * ends else 0
+    state.n_back = n_back
+    state.n_words = n_words
+    built.n_pieces = pieces
+    built.n_tokens = n - first_token
+    built.bits = flag_bits(all_flags, all_infos, negated)
+    built.n_plain = plain
+    built.n_capitals = capitals
+    built.n_content = content
     return write
 
 
@@ -337,30 +277,27 @@ def same_at(i: int, step: int, length: int, same: Any) -> Any:
 @jit
 def add_phrases(write: int, state: Any) -> Any:
     """Phrases of two words and more, and skip pairs; returns the number of rows written."""
-    config, rows = i8_at(state[A_CONFIG]), i4_at(state[A_ROWS])
-    shown, repeats, twice = u8_at(state[A_SHOWN]), i1_at(state[A_REPEATS]), i4_at(state[A_TWICE])
-    same = i4_at(state[A_SAME])
-    size, table = state[P_SIZE], table_of(state)
+    config, rows, shown, repeats, twice = state.config, state.rows, state.shown, state.repeats, state.twice
+    size, same, table = state.n_shown, state.same, table_of(state)
     n_twice = 0
     for i in range(size):
         twice[n_twice] = i
         n_twice += repeats[i]
-    n_lengths = max(0, config[C_WORD_MAX] - 1)
-    for number in range(n_lengths + config[C_N_SKIPS]):
+    n_lengths = max(0, config.word_max - 1)
+    for number in range(n_lengths + config.n_skips):
         seed, step, length = _SEED_WORD, np.int64(1), number + 2
         if number >= n_lengths:
-            step, length = config[C_SKIPS + number - n_lengths], 2
+            step, length = config.skips[number - n_lengths], 2
             seed = mix(_SEED_SKIP, np.uint64(step))
         end = size - step * (length - 1)
         # a set of their own for phrases of each kind
-        state[N_STAMP] += 1
+        state.stamp += 1
         for i in range(end):
             rows[write] = row_for(phrase_at(i, seed, step, length, shown), table)
             write += 1 - repeats[i]
         for k in range(n_twice):
             if twice[k] < end:
-                h = phrase_at(twice[k], seed, step, length, shown)
-                rows[write] = row_for(h, table)
+                rows[write] = row_for(phrase_at(twice[k], seed, step, length, shown), table)
                 write += is_new(same_at(twice[k], step, length, same), state)
     return write
 
@@ -368,13 +305,12 @@ def add_phrases(write: int, state: Any) -> Any:
 @jit
 def add_back(write: int, state: Any) -> Any:
     """Backed-off phrases; returns the number of rows written."""
-    config, rows, back = i8_at(state[A_CONFIG]), i4_at(state[A_ROWS]), u8_at(state[A_BACK])
-    longest, shortest, dedup = config[C_BACK_MAX], config[C_BACK_MIN], config[C_DEDUP]
-    n_back, table = state[P_BACK], table_of(state)
+    config, rows, back, n_back = state.config, state.rows, state.back, state.n_back
+    longest, shortest, dedup, table = config.back_max, config.back_min, config.dedup, table_of(state)
     # a chain of its two end marks alone says nothing
-    if not state[P_SIZE] or (config[C_CHAIN] and n_back <= 2 * config[C_ENDS]):
+    if not state.n_shown or (config.back_chain and n_back <= 2 * config.ends):
         return write
-    state[N_STAMP] += 1
+    state.stamp += 1
     for i in range(n_back if longest else 0):
         h = _SEED_BACK
         known = False
@@ -392,17 +328,18 @@ def add_back(write: int, state: Any) -> Any:
 def build_features(first: int, last: int, state: Any) -> None:
     """Features of the segment of the tokens from `first` up to `last`.
 
-    ``A_WORDS`` receives the ``P_WORDS`` tokens that count as words, with ``P_PIECES`` pieces; ``A_ROWS`` the offsets
-    in the weight table of the other features of the word and back families one after the other, up to ``P_WORD_END``
-    and ``P_BACK_END``. A back family that is shared counts as part of the word family.
+    `words` receives the ``n_words`` tokens that count as words; `rows` the offsets in the weight table of the other
+    features of the word and back families one after the other, up to ``word_end`` and ``back_end``; `built` the
+    counts. A back family that is shared counts as part of the word family.
     """
-    config = i8_at(state[A_CONFIG])
-    n_kinds = 2 + config[C_WORD_MAX] + config[C_N_SKIPS] + config[C_BACK_MAX]
-    open_set((last - first + 2) * n_kinds + config[C_FIRST], state)
-    write = place_tokens(first, last, 0, state)
-    write = add_phrases(write, state)
-    state[P_WORD_END] = write
-    write = add_back(write, state)
-    if config[C_SHARED]:
-        state[P_WORD_END] = write
-    state[P_BACK_END] = write
+    config, built = state.config, state.built
+    n_kinds = 2 + config.word_max + config.n_skips + config.back_max
+    open_set((last - first + 2) * n_kinds + config.first, state)
+    word_end = add_phrases(place_tokens(first, last, 0, state), state)
+    back_end = add_back(word_end, state)
+    if config.back_shared:
+        word_end = back_end
+    state.word_end = word_end
+    state.back_end = back_end
+    built.n_words = word_end + (state.n_words if config.word_max else 0)
+    built.n_back = back_end - word_end
