@@ -46,7 +46,6 @@ def score_jsonl(
     progress: bool = False,
     keep_job: bool = False,
     stop: threading.Event | None = None,
-    mode: int | None = None,
 ) -> BatchSummary:
     """Score, and with a policy decide, every post of some files.
 
@@ -91,9 +90,6 @@ def score_jsonl(
         Leave the job's record ``OUT.job.json`` beside the finished output.
     stop
         Set it from another thread to end the job in a state that `resume` goes on from.
-    mode
-        Permissions of the output and the rejects file, such as ``0o640``. They hold posts: when None, the user alone
-        may read them.
 
     Returns
     -------
@@ -121,7 +117,6 @@ def score_jsonl(
         stop=stop,
         progress=progress,
         keep_job=keep_job,
-        mode=mode,
     )
     return job.run(resume=resume, overwrite=overwrite)
 

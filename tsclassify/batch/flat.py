@@ -15,7 +15,7 @@ from tsclassify.batch.block import BlockResult, process_block
 from tsclassify.batch.columns import column_names, findings_text
 from tsclassify.batch.plan import Plan
 from tsclassify.io.blocks import Block, Oversize
-from tsclassify.io.outputs import new_file, ready_path
+from tsclassify.io.outputs import new_file
 from tsclassify.io.sources import io_fault
 
 if TYPE_CHECKING:
@@ -56,16 +56,21 @@ class FlatOutput:
             block = lines_of_table(block, source)
         return process_block(block, self.plan, source)
 
-    def convert(self, spool: Path, size: int, mode: int) -> None:
-        """Turn the lines into a table beside the spool."""
+    def convert(self, spool: Path, size: int) -> None:
+        """Turn the lines into a table, in the place of the spool."""
+        ready = spool.with_name(spool.name + ".table")
         try:
-            # the names of a table stand in quotation marks
-            with new_file(ready_path(spool), b'"', mode) as made:
+            with spool.open("rb") as file:
+                # the names of a table stand in quotation marks, and a line of the spool is an object
+                if file.read(1) == b'"':
+                    return
+            with new_file(ready) as made:
                 text = io.TextIOWrapper(made, encoding="utf-8", errors="surrogateescape", newline="")
                 self._write(spool, size, text)
                 text.flush()
                 os.fsync(made.fileno())
                 text.detach()
+            ready.replace(spool)
         except OSError as error:
             raise io_fault(str(spool), error) from None
 

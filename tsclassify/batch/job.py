@@ -18,11 +18,11 @@ from tsclassify.batch.block import BlockResult, Counts, process_block
 from tsclassify.batch.flat import DELIMITERS, FlatOutput
 from tsclassify.batch.pipeline import in_order
 from tsclassify.batch.plan import Plan
-from tsclassify.batch.reading import Place, Unit, check_fields, check_inputs, read_units
+from tsclassify.batch.reading import Place, Unit, check_fields, read_units
 from tsclassify.batch.summary import BatchSummary
 from tsclassify.errors import InputError, TsclassifyError
 from tsclassify.io.blocks import BLOCK_BYTES, Block, Oversize
-from tsclassify.io.outputs import JobFiles, Written, ready_path
+from tsclassify.io.outputs import JobFiles
 from tsclassify.io.room import Room
 from tsclassify.io.sources import MAX_RATIO, Source, io_fault, sniff
 from tsclassify.progress import Progress
@@ -46,22 +46,16 @@ THREADS_PER_TURN: Final = 4
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 
 
-class _Written(msgspec.Struct):
-    size: _Count
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-
-
 class _Record(msgspec.Struct):
     """The types of a job record."""
 
-    state: Literal["running", "converting", "finishing", "done"]
+    state: Literal["running", "finishing", "done"]
     job: dict[str, Any]
     place: dict[str, _Count | str]
-    written: tuple[_Written, _Written]
+    written: tuple[_Count, _Count]
     counts: dict[str, _Count | dict[str, _Count]]
     inputs: list[dict[str, Any]]
     guards: dict[str, Any] | None = None
-    outputs: tuple[_Written, _Written] | None = None
     summary: BatchSummary | None = None
 
 
@@ -74,20 +68,12 @@ class _State:
     """How far a job is; replaced as one, so that an interrupt never sees half a step."""
 
     place: Place
-    written: tuple[Written, Written]
+    written: tuple[int, int]
     counts: Counts
     inputs: tuple[Mapping[str, Any], ...]
     guards: Mapping[str, Any] | None = None
-    outputs: tuple[Written, Written] | None = None
 
-    def after(
-        self,
-        unit: Unit,
-        done: BlockResult,
-        sources: Sequence[Source],
-        breaker: Breaker | None,
-        written: tuple[Written, Written],
-    ) -> _State:
+    def after(self, unit: Unit, done: BlockResult, sources: Sequence[Source], breaker: Breaker | None) -> _State:
         """The state behind one more block."""
         counts = Counts.from_dict(self.counts.to_dict())
         counts.add(done.counts)
@@ -96,6 +82,7 @@ class _State:
             _input(source, Place()) for source in sources[len(self.inputs[: unit.source]) : unit.source]
         )
         inputs += (_input(sources[unit.source], place),)
+        written = (self.written[0] + len(done.output), self.written[1] + len(done.rejected))
         # The breaker moves on; its state must stay that of this place.
         guards = None if breaker is None else breaker.to_dict()
         return _State(place, written, counts, inputs, guards)
@@ -103,8 +90,7 @@ class _State:
     def to_dict(self) -> dict[str, Any]:
         return {
             "place": asdict(self.place),
-            "written": [asdict(part) for part in self.written],
-            "outputs": None if self.outputs is None else [asdict(part) for part in self.outputs],
+            "written": list(self.written),
             "counts": self.counts.to_dict(),
             "inputs": list(self.inputs),
             "guards": self.guards,
@@ -112,19 +98,11 @@ class _State:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> _State:
+        written = tuple(plain["written"])
+        counts = Counts.from_dict(plain["counts"])
         return cls(
-            Place(**plain["place"]),
-            _pair(plain["written"]),
-            Counts.from_dict(plain["counts"]),
-            tuple(plain["inputs"]),
-            plain.get("guards"),
-            None if plain.get("outputs") is None else _pair(plain["outputs"]),
+            Place(**plain["place"]), (written[0], written[1]), counts, tuple(plain["inputs"]), plain.get("guards")
         )
-
-
-def _pair(plain: Sequence[Mapping[str, Any]]) -> tuple[Written, Written]:
-    output, rejects = (Written(**part) for part in plain)
-    return output, rejects
 
 
 def _input(source: Source, place: Place) -> dict[str, Any]:
@@ -156,8 +134,6 @@ class Job:
         Draw a progress bar when stderr is a terminal.
     keep_job
         Leave the job record beside the finished output, so that the same job is not done again.
-    mode
-        Permissions of the output and the rejects file; None is the user alone, less where the umask is stricter.
     """
 
     def __init__(
@@ -173,7 +149,6 @@ class Job:
         stop: threading.Event | None = None,
         progress: bool = False,
         keep_job: bool = False,
-        mode: int | None = None,
     ) -> None:
         if not 1 <= workers <= 256:
             raise InputError(f"workers: must lie in 1..256, got {workers!r}")
@@ -184,7 +159,7 @@ class Job:
         self.plan = replace(plan, signal_turn=threading.Semaphore(-(-workers // THREADS_PER_TURN)))
         self.sources = tuple(sources)
         self.out = out
-        self.files = None if out == "-" else JobFiles(Path(out), Path(rejects) if rejects else None, mode)
+        self.files = None if out == "-" else JobFiles(Path(out), Path(rejects) if rejects else None)
         self.workers = workers
         self.block_bytes = block_bytes
         self.max_ratio = max_ratio
@@ -220,75 +195,47 @@ class Job:
         StoppedError
             When ``stop`` was set.
         """
+        started = time.monotonic()
+        record = self._record(resume, overwrite)
+        if record is not None and record["state"] == "done":
+            return BatchSummary.from_dict(record["summary"])
+        state = _State(Place(), (0, 0), Counts(), ()) if record is None else _State.from_dict(record)
+        before = state.counts.items
+        if record is None:
+            check_fields(self.sources, self.plan.fields.text, self.max_ratio)
         try:
+            if record is None or record["state"] == "running":
+                if self.files is not None:
+                    self.files.open(state.written if record else None)
+                if record is None:
+                    self._save("running", state, durable=False)
+                state = self._work(state)
+                self._save("finishing", state)
             if self.files is not None:
-                self.files.lock()
-            return self._run(resume, overwrite)
+                if self._table is not None and self.files.partial.exists():
+                    self._table.convert(self.files.partial, state.written[0])
+                self.files.finish()
+            inputs = state.inputs + tuple(_input(source, Place()) for source in self.sources[len(state.inputs) :])
+            summary = BatchSummary.of(
+                state.counts,
+                self.plan,
+                out=self.out,
+                rejects=None if self.files is None else str(self.files.rejects),
+                inputs=inputs,
+                job=self._fingerprint(),
+                seconds=time.monotonic() - started,
+                n_this_run=state.counts.items - before,
+                resumed=record is not None,
+                guard=None if state.guards is None else state.guards["open_since"],
+            )
+            if self.keep_job:
+                self._save("done", replace(state, inputs=inputs), summary, durable=False)
+            elif self.files is not None:
+                self.files.record_path.unlink(missing_ok=True)
+            return summary
         finally:
             if self.files is not None:
                 self.files.close()
-
-    def _run(self, resume: bool, overwrite: bool) -> BatchSummary:
-        started = time.monotonic()
-        record = self._record(resume, overwrite)
-        step = "running" if record is None else record["state"]
-        state = _State(Place(), (Written(), Written()), Counts(), ()) if record is None else _State.from_dict(record)
-        if record is not None:
-            # what is read again from its place on is looked at then
-            place = state.place if step == "running" else None
-            check_inputs(self.sources, state.inputs, place, max_ratio=self.max_ratio, text=self.plan.fields.text)
-        if record is not None and step == "done":
-            if self.files is not None and state.outputs is not None:
-                self.files.check_finished(state.outputs)
-            return BatchSummary.from_dict(record["summary"])
-        before = state.counts.items
-        if step == "running":
-            if record is None:
-                check_fields(self.sources, self.plan.fields.text, self.max_ratio)
-                self._save("running", state, durable=False)
-            if self.files is not None:
-                self.files.open(state.written if record else None)
-            state = self._work(state)
-        state = self._finish(state, step)
-        inputs = state.inputs + tuple(_input(source, Place()) for source in self.sources[len(state.inputs) :])
-        summary = BatchSummary.of(
-            state.counts,
-            self.plan,
-            out=self.out,
-            rejects=None if self.files is None else str(self.files.rejects),
-            inputs=inputs,
-            job=self._fingerprint(),
-            seconds=time.monotonic() - started,
-            n_this_run=state.counts.items - before,
-            resumed=record is not None,
-            guard=None if state.guards is None else state.guards["open_since"],
-        )
-        if self.keep_job:
-            self._save("done", replace(state, inputs=inputs), summary, durable=False)
-        elif self.files is not None:
-            self.files.record_path.unlink(missing_ok=True)
-        return summary
-
-    def _finish(self, state: _State, step: str) -> _State:
-        """From the end of the work, or from a later step at which an earlier run was killed, to the final names."""
-        if self.files is None:
-            return state
-        made = None if self._table is None else ready_path(self.files.partial)
-        if step != "finishing":
-            if step == "running":
-                self._save("converting", state)
-            else:
-                self.files.check_partial(state.written)
-            outputs = state.written
-            if self._table is not None and made is not None:
-                mode = 0o600 if self.files.mode is None else self.files.mode
-                self._table.convert(self.files.partial, state.written[0].size, mode)
-                outputs = (Written.of(made), outputs[1])
-            state = replace(state, outputs=outputs)
-            self._save("finishing", state, durable=False)
-        if state.outputs is not None:
-            self.files.finish(state.outputs, made, check=step != "running")
-        return state
 
     # -- its record ---------------------------------------------------------------------------------
 
@@ -341,8 +288,6 @@ class Job:
                 self.plan.breaker(state.guards)
             if (found.state == "done") != (found.summary is not None):
                 raise ValueError("a summary at the wrong time")
-            if (found.state in {"finishing", "done"}) != (found.outputs is not None):
-                raise ValueError("outputs at the wrong time")
         except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError, IndexError, MemoryError):
             raise self._damaged() from None
 
@@ -373,7 +318,6 @@ class Job:
             max_line=self.plan.max_line,
             max_ratio=self.max_ratio,
             text=self.plan.fields.text,
-            stop=self.stop,
         )
         # A disk takes a tenth of a second to keep what was written; work goes on meanwhile.
         saver = ThreadPoolExecutor(1, thread_name_prefix="save")
@@ -384,8 +328,7 @@ class Job:
                 self._write(guarded)
                 if guarded.room is not None and guarded.room.is_small:
                     self._rooms.append(guarded.room)
-                written = state.written if self.files is None else self.files.written
-                state = state.after(unit, guarded, self.sources, breaker, written)
+                state = state.after(unit, guarded, self.sources, breaker)
                 is_saved = saving is None or saving.done()
                 if is_saved and time.monotonic() - self._saved_at >= CHECKPOINT_S:
                     if saving is not None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,12 +11,12 @@ from tsclassify.errors import InputError
 from tsclassify.io.blocks import Block, Oversize, read_blocks
 from tsclassify.io.fields import check_names, rows_of
 from tsclassify.io.formats import as_lines
-from tsclassify.io.sources import ByteStream, Source, StopReading, open_stream, sniff
+from tsclassify.io.sources import ByteStream, Source, open_stream, sniff
 
 if TYPE_CHECKING:
     from tsclassify.batch.tables import TablePiece
 
-__all__ = ["Place", "Unit", "check_fields", "check_inputs", "read_units"]
+__all__ = ["Place", "Unit", "check_fields", "read_units"]
 
 _SKIP_BYTES: Final = 4 << 20
 _LOOK_BYTES: Final = 1 << 16
@@ -61,25 +60,14 @@ class Unit:
 
 
 def read_units(
-    sources: Sequence[Source],
-    start: Place,
-    *,
-    block_bytes: int,
-    max_line: int,
-    max_ratio: float,
-    text: str = "text",
-    stop: threading.Event | None = None,
+    sources: Sequence[Source], start: Place, *, block_bytes: int, max_line: int, max_ratio: float, text: str = "text"
 ) -> Generator[Unit, None, None]:
     """Read all inputs from a place on.
 
     Raises
     ------
     InputError
-        When an input cannot be read, is not what it was up to `start`, or changes its size while it is read.
-
-    Notes
-    -----
-    What waits for standard input ends when `stop` is set.
+        When an input cannot be read, or is not what it was up to `start`.
     """
     for index in range(start.source, len(sources)):
         source = sources[index]
@@ -89,9 +77,8 @@ def read_units(
 
             yield from (Unit(piece, index) for piece in read_table(source, at, max_ratio))
             continue
-        stream = None
+        stream = open_stream(source, max_ratio=max_ratio)
         try:
-            stream = open_stream(source, max_ratio=max_ratio, stop=stop)
             lines = as_lines(stream, source.name, text)
             running = _skip(lines, at, source)
             blocks = read_blocks(
@@ -106,12 +93,8 @@ def read_units(
                 if source.size is None and not block.offset and isinstance(block, Block):
                     check_names(rows_of(block.data), source.name, text)
                 yield Unit(block, index)
-            stream.check_size()
-        except StopReading:
-            return
         finally:
-            if stream is not None:
-                stream.close()
+            stream.close()
 
 
 def check_fields(sources: Sequence[Source], text: str, max_ratio: float) -> None:
@@ -136,54 +119,6 @@ def check_fields(sources: Sequence[Source], text: str, max_ratio: float) -> None
             check_names(rows_of(lines.read(_LOOK_BYTES)), source.name, text)
         finally:
             stream.close()
-
-
-def check_inputs(
-    sources: Sequence[Source],
-    inputs: Sequence[Mapping[str, Any]],
-    place: Place | None,
-    *,
-    max_ratio: float,
-    text: str = "text",
-) -> None:
-    """Refuse inputs that are not what an earlier run read; standard input cannot be read again.
-
-    Parameters
-    ----------
-    sources
-        The inputs.
-    inputs
-        What was read of them: ``read`` and ``sha256``; of those that it lacks nothing.
-    place
-        Where that run was; the input there is looked at when it is read on. None when it had read all.
-    max_ratio, text
-        As above.
-
-    Raises
-    ------
-    InputError
-        Naming the first input that is another.
-    """
-    for index, source in enumerate(sources[: len(sources) if place is None else place.source]):
-        before: Mapping[str, Any] = inputs[index] if index < len(inputs) else {"read": 0, "sha256": ""}
-        if source.path is None or source.size is None:
-            continue
-        if sniff(source) == "parquet":
-            with source.path.open("rb") as file:
-                is_same = not before["read"] or hashlib.file_digest(file, "sha256").hexdigest() == before["sha256"]
-        else:
-            stream = open_stream(source, max_ratio=max_ratio)
-            try:
-                lines = as_lines(stream, source.name, text)
-                _skip(lines, Place(index, before["read"], sha256=before["sha256"]), source)
-                is_same = not lines.read(1)
-            finally:
-                stream.close()
-        if not is_same:
-            raise InputError(
-                f"{source.name}: input must be the one that was read before, got another",
-                hint="start again with --force",
-            )
 
 
 def _skip(stream: ByteStream, at: Place, source: Source) -> Any:

@@ -33,7 +33,7 @@ from tsclassify.batch.reading import Place
 from tsclassify.errors import InputError
 from tsclassify.io.blocks import BLOCK_LINES, Block, Oversize
 from tsclassify.io.lines import reject_record
-from tsclassify.io.outputs import new_file, ready_path
+from tsclassify.io.outputs import new_file
 from tsclassify.io.sources import MAX_RATIO, RATIO_FLOOR, Source, io_fault
 
 __all__ = ["TableOutput", "TablePiece", "lines_of_table", "names_of_table", "read_table"]
@@ -309,15 +309,21 @@ class TableOutput:
 
         return guardable(decided, self.plan, result)
 
-    def convert(self, spool: Path, size: int, mode: int) -> None:
-        """Turn the messages into a Parquet file beside the spool."""
+    def convert(self, spool: Path, size: int) -> None:
+        """Turn the messages into a Parquet file, in the place of the spool."""
+        ready = spool.with_name(spool.name + ".parquet")
         try:
-            with spool.open("rb") as file, new_file(ready_path(spool), b"PAR1", mode) as made:
-                with pq.ParquetWriter(made, self._flat_schema(), compression="zstd") as writer:
-                    for table in self._row_groups(file, size):
-                        writer.write_table(self._with_flat(table), row_group_size=ROW_GROUP)
-                made.flush()
-                os.fsync(made.fileno())
+            with spool.open("rb") as file:
+                if file.read(4) == b"PAR1":
+                    return
+                file.seek(0)
+                with new_file(ready) as made:
+                    with pq.ParquetWriter(made, self._flat_schema(), compression="zstd") as writer:
+                        for table in self._row_groups(file, size):
+                            writer.write_table(self._with_flat(table), row_group_size=ROW_GROUP)
+                    made.flush()
+                    os.fsync(made.fileno())
+            ready.replace(spool)
         except OSError as error:
             raise io_fault(str(spool), error) from None
 

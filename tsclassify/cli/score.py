@@ -36,7 +36,6 @@ _SIGNAL_EXIT = 128
 @click.option("--summary", "summary_path", help="Write counts, rates, versions and hashes to this file.")
 @click.option("--max-line", default=8 << 20, show_default=True, help="Longest line accepted, in bytes.")
 @click.option("--max-ratio", default=1000.0, show_default=True, help="Largest unpacked over packed size of an input.")
-@click.option("--mode", default="", metavar="OCTAL", help="Permissions of the output, e.g. 640. [default: 600 or less]")
 @click.option("--engine", type=click.Choice(["local", "ray", "spark"]), default="local", show_default=True)
 @click.option("--keep-job", is_flag=True, help="Leave OUT.job.json: with --resume a finished job is not done again.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
@@ -54,7 +53,6 @@ def command(
     summary_path: str | None,
     max_line: int,
     max_ratio: float,
-    mode: str,
     engine: str,
     quiet: bool,
     keep_job: bool,
@@ -75,7 +73,6 @@ def command(
     if summary_path is not None:
         _check_summary(Path(summary_path), inputs, out, rejects)
     renamed = parse_fields(fields)
-    permissions = _parse_mode(mode)
     selection = tuple(outcome.strip() for outcome in select.split(",") if outcome.strip())
     stop = threading.Event()
     caught: list[int] = []
@@ -98,7 +95,6 @@ def command(
             overwrite=force,
             rejects=rejects,
             max_line=max_line,
-            mode=permissions,
         )
     else:
         try:
@@ -118,7 +114,6 @@ def command(
                 progress=not quiet,
                 stop=stop,
                 keep_job=keep_job,
-                mode=permissions,
             )
         except StoppedError as error:
             click.echo(f"tsclassify: {error}", err=True)
@@ -150,14 +145,6 @@ def _check_summary(path: Path, inputs: tuple[str, ...], out: str, rejects: str |
         check_output(path, inputs=sources, what="summary")
     else:
         JobFiles(Path(out), Path(rejects) if rejects else None).check(sources, path)
-
-
-def _parse_mode(given: str) -> int | None:
-    if not given:
-        return None
-    if not 1 <= len(given) <= 4 or set(given) - set("01234567"):
-        raise InputError(f"mode: must be an octal number such as 640, got {given[:12]!r}")
-    return int(given, 8)
 
 
 def _stop_on_signals(stop: threading.Event, caught: list[int]) -> None:

@@ -42,7 +42,6 @@ def score_files(
     max_line: int = MAX_LINE_BYTES,
     split_bytes: int = SPLIT_BYTES,
     session: Any = None,
-    mode: int | None = None,
 ) -> BatchSummary:
     """Score JSONL files by Ray Data or Spark into one JSONL file.
 
@@ -52,7 +51,7 @@ def score_files(
 
     Parameters
     ----------
-    inputs, out, policy, model, fields, select, overwrite, rejects, max_line, mode
+    inputs, out, policy, model, fields, select, overwrite, rejects, max_line
         As in ``score_jsonl``; JSONL files or folders of them, and a JSONL file.
     engine
         ``ray`` or ``spark``.
@@ -76,21 +75,20 @@ def score_files(
     splits = plan_splits(sources, split_bytes)
     recipe = Recipe.of(model=model, policy=policy, fields=fields, select=select, max_line=max_line)
     plan = recipe.plan()
-    files = JobFiles(Path(out), None if rejects is None else Path(rejects), mode)
+    files = JobFiles(Path(out), None if rejects is None else Path(rejects))
     files.check([source.path for source in sources if source.path is not None])
+    taken = None if overwrite else files.taken()
+    if taken is not None:
+        raise InputError(f"{taken}: output must not exist, got a file", hint="add --force to replace it")
     counts = Counts()
     breaker = plan.breaker()
     guard = None if breaker is None else partial(guarded, plan=plan, breaker=breaker)
+    files.open(None)
     try:
-        files.lock()
-        taken = None if overwrite else files.taken()
-        if taken is not None:
-            raise InputError(f"{taken}: output must not exist, got a file", hint="add --force to replace it")
-        files.open(None)
         for output, rejected, part_counts in joined(_parts(engine, splits, recipe, session), splits, guard):
             files.write(output, rejected)
             counts.add(part_counts)
-        files.finish(files.written, check=False)
+        files.finish()
     finally:
         files.close()
     hashes = []

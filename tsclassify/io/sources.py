@@ -5,9 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import select
 import sys
-import threading
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,9 +18,7 @@ __all__ = [
     "MAX_RATIO",
     "RATIO_FLOOR",
     "ByteStream",
-    "InputStream",
     "Source",
-    "StopReading",
     "find_sources",
     "io_fault",
     "open_stream",
@@ -39,9 +35,6 @@ RATIO_FLOOR: Final = 256 << 20
 # A zstd frame may turn 3 bytes into 128 KiB: feeding 1 KiB at a time bounds one step to about 44 MB.
 _ZSTD_FEED: Final = 1 << 10
 _ZSTD_WINDOW: Final = 1 << 27
-
-_WAIT_S: Final = 0.2
-"""Seconds after which what waits for standard input looks whether it should stop."""
 
 _SUFFIXES: Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".jsonl.zst", ".ndjson.zst", ".parquet")
 _BOM: Final = b"\xef\xbb\xbf"
@@ -146,53 +139,6 @@ def sniff(source: Source) -> str:
         raise io_fault(source.name, error) from None
 
 
-class StopReading(Exception):
-    """A job was asked to stop while it waited for standard input."""
-
-
-class _Waiting(io.RawIOBase):
-    """Standard input, waited for in steps: a signal alone does not end a read."""
-
-    def __init__(self, raw: BinaryIO, stop: threading.Event | None) -> None:
-        self._stdin = raw
-        self._stop = stop
-
-    def readable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._stdin.fileno()
-
-    def readinto(self, buffer: Any) -> int:
-        if self._stop is not None:
-            while not select.select([self.fileno()], [], [], _WAIT_S)[0]:
-                if self._stop.is_set():
-                    raise StopReading
-        data = os.read(self.fileno(), len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-
-def _waiting(stdin: BinaryIO, stop: threading.Event | None) -> Any:
-    try:
-        stdin.fileno()
-    except OSError:
-        # no file of the system, as where a program puts text in its place
-        return stdin
-    return _Waiting(stdin, stop)
-
-
-def _read_up_to(raw: Any, size: int) -> bytes:
-    """The first bytes of a raw stream, which may come one by one."""
-    head = b""
-    while len(head) < size:
-        more = raw.read(size - len(head))
-        if not more:
-            break
-        head += more
-    return head
-
-
 class _Counted(io.RawIOBase):
     """A raw stream that knows how many packed bytes were read."""
 
@@ -213,10 +159,6 @@ class _Counted(io.RawIOBase):
             size = self._raw.readinto(buffer)
         self.total += size
         return size
-
-    def size_now(self) -> int:
-        """Size of the file, as it is now."""
-        return os.fstat(self._raw.fileno()).st_size
 
     def close(self) -> None:
         if self._raw is not getattr(sys.stdin, "buffer", None):
@@ -263,14 +205,13 @@ class _ZstdStream:
         self._raw.close()
 
 
-class InputStream:
+class _Guarded:
     """A stream with its faults as sentences, its byte order mark skipped and its unpacking ratio limited."""
 
-    def __init__(self, stream: ByteStream, counted: _Counted, source: Source, packed: bool, max_ratio: float) -> None:
+    def __init__(self, stream: ByteStream, counted: _Counted, name: str, packed: bool, max_ratio: float) -> None:
         self._stream = stream
         self._counted = counted
-        self._source = source
-        self._name = source.name
+        self._name = name
         self._max_ratio = max_ratio if packed else float("inf")
         self._total = 0
         self._started = False
@@ -297,24 +238,6 @@ class InputStream:
             data = data.removeprefix(_BOM) or self.read(size)
         return data
 
-    def check_size(self) -> None:
-        """Refuse an input that was read to its end and grew or shrank meanwhile: items may be lost.
-
-        Raises
-        ------
-        InputError
-            Naming both sizes.
-        """
-        size = self._source.size
-        if size is None:
-            return
-        found = next((n for n in (self._counted.total, self._counted.size_now()) if n != size), size)
-        if found != size:
-            raise InputError(
-                f"{self._name}: input must keep its size while it is read, got {found} bytes instead of {size}",
-                hint="wait until it is written, then start again with --force",
-            )
-
     def close(self) -> None:
         self._stream.close()
         self._counted.close()
@@ -333,7 +256,7 @@ def standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def open_stream(source: Source, *, max_ratio: float = MAX_RATIO, stop: threading.Event | None = None) -> InputStream:
+def open_stream(source: Source, *, max_ratio: float = MAX_RATIO) -> ByteStream:
     """Open an input for reading its unpacked bytes.
 
     Parameters
@@ -342,8 +265,6 @@ def open_stream(source: Source, *, max_ratio: float = MAX_RATIO, stop: threading
         The input.
     max_ratio
         Largest unpacked over packed size, looked at from 256 MiB on.
-    stop
-        Ends the waiting for standard input with ``StopReading``.
 
     Raises
     ------
@@ -351,17 +272,16 @@ def open_stream(source: Source, *, max_ratio: float = MAX_RATIO, stop: threading
         When it cannot be opened; later reads raise it when the packed data is cut off, damaged or a bomb.
     """
     try:
-        raw: Any = _waiting(standard_input(), stop) if source.path is None else source.path.open("rb", buffering=0)
-        head = _read_up_to(raw, 4)
+        raw: Any = standard_input() if source.path is None else source.path.open("rb", buffering=0)
+        head = raw.read(4)
     except OSError as error:
         raise io_fault(source.name, error) from None
     counted = _Counted(raw, head)
     stream: ByteStream
     if head[:2] == b"\x1f\x8b":
         stream = gzip.GzipFile(fileobj=io.BufferedReader(counted))
-    elif head == b"\x28\xb5\x2f\xfd" or (head[1:] == b"\x2a\x4d\x18" and head[0] >> 4 == 5):
-        # the latter begins a frame that says nothing, as pzstd writes first
+    elif head == b"\x28\xb5\x2f\xfd":
         stream = _ZstdStream(io.BufferedReader(counted))
     else:
         stream = io.BufferedReader(counted)
-    return InputStream(stream, counted, source, packed=not isinstance(stream, io.BufferedReader), max_ratio=max_ratio)
+    return _Guarded(stream, counted, source.name, packed=not isinstance(stream, io.BufferedReader), max_ratio=max_ratio)
