@@ -344,7 +344,7 @@ class Classifier:
         Explanation
             ``bias + sum(p.contribution for p in pieces) == logit`` to 1e-4; spans lie in `text`.
         """
-        if category not in self._heads:
+        if not isinstance(category, str) or category not in self._heads:
             names = ", ".join(self._heads)
             raise InputError(f"explain: category must be one of {names}, got {category!r}")
         data, offsets = encode_texts([text])
