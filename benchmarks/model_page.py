@@ -14,7 +14,7 @@ FIGURES = Path("docs/figures")
 HEAD = """# The model: what was tried, what it measures, what it gets wrong
 
 This page is written by `benchmarks/model_page.py` from stored runs (`docs/figures/`). `benchmarks/quality.py` measures the
-shipped bundle beside the baseline and the teacher on the same rows. All figures are on rows that no model saw in training:
+shipped bundle beside the baseline on the same rows. All figures are on rows that no model saw in training:
 `dev` is the held-out split of the sources that may be trained on, `eval` are rows of sources that may only measure.
 
 ## How it is trained
@@ -23,12 +23,14 @@ shipped bundle beside the baseline and the teacher on the same rows. All figures
    *contrasts*: minimal pairs, a post with violence or hate and a twin without that shares most of its words
    (`seeds/contrasts.jsonl`), and *further* rows: public texts of the same sources of which a teacher was unsure or which
    a model scored high, read once by language-model readers under the guideline of the first rows
-   (`seeds/labels/further.tsv`). Both were written and read without sight of dev rows. Dev rows, their near copies, excluded texts and public test sets are left out
-   (`tsclassify/training/training_set.py`).
+   (`seeds/labels/further.tsv`). Both were written and read without sight of dev rows. *Found* rows are public texts that a
+   bundle took for violence, or that were drawn at random (`seeds/labels/found.tsv`); *everyday* and *composed* posts are
+   our own. Texts of some everyday sources count as free of every category, unread. Dev rows, their near copies, excluded
+   texts and public test sets are left out (`tsclassify/training/training_set.py`).
 2. **Soft labels.** Small transformers (MiniLM, 384 dimensions, six layers) were fine-tuned and scored all other texts of the
    same sources; the mean of two is kept by text hash in `seeds/labels/teacher.npz` (`tsclassify/training/teacher.py`). One had
-   seen the labelled rows; the other, which is the teacher of the tables here, in two passes the labelled rows, the contrasts
-   but the last 2,400, and the further rows. One source's own label counts beside them by a stated share (`trust` in
+   seen the labelled rows; the other in two passes the labelled rows, the contrasts but the last 2,400, and the further
+   rows. Neither has seen the found rows or the sources that were added with them. One source's own label counts beside them by a stated share (`trust` in
    `seeds/training.toml`).
 3. **Features.** Words, pairs, skip pairs, pieces of words, negated words, post flags, and *cue chains*: the words of a post
    that belong to a group of the lexicon (first person, intent, violence, weapon, place, time, negation, report ...), in order,
@@ -45,9 +47,11 @@ shipped bundle beside the baseline and the teacher on the same rows. All figures
    which costs a little elsewhere (below). It was set with the figures of the Gab test in sight, and cross-validation would
    have given `hd` none, so those two figures are not blind. A sum of linear heads is one linear head: scoring and
    explaining pay nothing for it. Weights are rounded to int8 with one scale per head.
-6. **Calibration.** Strictly rising piecewise linear maps of out-of-fold logits of the rounded heads; thresholds and signal
-   bands are measured on the same out-of-fold scores, without the rows that were added for training only: those are harder
-   than what the dev rows stand for.
+6. **Passages.** How the logit of a post comes of that of the whole post and that of its strongest window is fitted on
+   out-of-fold logits of labelled posts, and of some of them put within innocent text of the same fold.
+7. **Calibration.** Strictly rising piecewise linear maps of out-of-fold logits of the rounded heads; thresholds are
+   measured on the same out-of-fold scores, without the rows that were added for training only: those are harder than what
+   the dev rows stand for. Bands of signals are measured on all labelled rows but the composed ones.
 """
 
 
